@@ -1,0 +1,43 @@
+# make test   passes the tests
+# It makes .venv if it is missing and installs what they need, with uv where it is present, else pip.
+
+PYTHON ?= python3
+VENV ?= $(if $(filter python3,$(notdir $(PYTHON))),.venv,.venv-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
+INSTALL = if command -v uv >/dev/null 2>&1; \
+	then uv pip install --quiet --python $(BIN)/python $(1); \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1); fi
+
+.PHONY: test test-slow check format clean
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m "not live" --timeout 3600
+
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --quiet tests/test_layers.py
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .venv-* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gateway_stream needs Python 3.11 or later; this is " + sys.version.split()[0] + ": give one with PYTHON=")'
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.cli: $(VENV)/.made pyproject.toml
+	@$(call INSTALL,-e '.[cli]')
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.made pyproject.toml
+	@$(call INSTALL,-e '.[cli,test]')
+	@touch $@ $(VENV)/.cli

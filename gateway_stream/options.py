@@ -1,0 +1,164 @@
+"""What callers write, made into a `Request`.
+
+The short forms are for people: a string is a user's message, a function is a tool, a word is an
+effort, a type is an output schema. Each becomes the one form that the rest of the library knows,
+here and nowhere else, and what does not fit is refused here, before anything is sent.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias, TypedDict
+
+from gateway_stream.errors import ConfigError
+from gateway_stream.request import (
+    Effort,
+    Message,
+    OutputSchema,
+    Reasoning,
+    Request,
+    TextPart,
+    Tool,
+    ToolChoice,
+)
+from gateway_stream.turn import PartialTurn, Turn
+
+__all__ = ["Conversation", "RequestOptions", "build_request"]
+
+Conversation: TypeAlias = str | Message | Turn | Sequence[str | Message | Turn]
+"""What was said so far: a lone string is the user's."""
+
+
+class RequestOptions(TypedDict, total=False):
+    """The options of one request; each is a field of `Request`, in any of its short forms."""
+
+    system: str | Sequence[TextPart]
+    tools: Iterable[Tool | Callable[..., Any]]
+    tool_choice: ToolChoice | Literal["auto", "none", "required"]
+    parallel_tool_calls: bool
+    max_tokens: int
+    temperature: float
+    top_p: float
+    stop: str | Sequence[str]
+    seed: int
+    reasoning: Reasoning | Effort | int
+    output: OutputSchema | type
+    metadata: Mapping[str, str]
+    extra: Mapping[str, Any]
+    headers: Mapping[str, str]
+    stream: bool
+
+
+_OTHER_NAMES: Final = {
+    "extra_body": "extra",
+    "extra_headers": "headers",
+    "extra_query": "extra",
+    "instructions": "system",
+    "max_completion_tokens": "max_tokens",
+    "max_output_tokens": "max_tokens",
+    "reasoning_effort": "reasoning",
+    "response_format": "output",
+    "response_model": "output",
+    "stop_sequences": "stop",
+    "system_prompt": "system",
+    "thinking": "reasoning",
+    "thinking_budget": "reasoning",
+}
+
+
+def build_request(
+    request: Request | str, messages: Conversation | None, options: Mapping[str, Any]
+) -> Request:
+    """The request that a call's arguments mean: a `Request`, or a model, messages and options.
+
+    Raises:
+        TypeError: an unknown option, or arguments that do not go together.
+        ConfigError: an option of a kind that cannot be sent.
+    """
+    if isinstance(request, Request):
+        if messages is not None or options:
+            message = "a Request already holds its messages and options; give one or the other"
+            raise TypeError(message)
+        return request
+    unknown = [name for name in options if name not in RequestOptions.__annotations__]
+    if unknown:
+        raise TypeError(_unknown(unknown[0]))
+    if messages is None:
+        message = "a model needs messages: stream(model, messages, ...)"
+        raise TypeError(message)
+    fields = {name: _LONG_FORMS.get(name, _same)(value) for name, value in options.items()}
+    return Request(model=request, messages=_conversation(messages), **fields)
+
+
+def _unknown(name: str) -> str:
+    known = RequestOptions.__annotations__
+    near = _OTHER_NAMES.get(name) or next(iter(difflib.get_close_matches(name, known, 1)), None)
+    advice = f"; did you mean {near!r}?" if near else "; vendor fields go into extra={...}"
+    return f"unknown option {name!r}{advice}"
+
+
+def _conversation(messages: Conversation) -> tuple[Message | Turn, ...]:
+    if isinstance(messages, str | Message | Turn | PartialTurn | Mapping):
+        messages = [messages]
+    said = tuple(_said(message) for message in messages)
+    if not said:
+        message = "a request needs at least one message"
+        raise ConfigError(message, hint="Give what the user says.")
+    return said
+
+
+def _said(message: object) -> Message | Turn:
+    if isinstance(message, str):
+        return Message("user", message)
+    if isinstance(message, Message | Turn):
+        return message
+    if isinstance(message, PartialTurn):
+        text = "a partial answer cannot go back as an answer"
+        hint = "Send what you want of it as Message('assistant', partial.text)."
+        raise ConfigError(text, hint=hint)
+    text = f"a message is a str, a Message or a Turn, not {type(message).__name__}"
+    raise TypeError(text)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _stop(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _system(value: str | Sequence[TextPart]) -> str | tuple[TextPart, ...]:
+    return value if isinstance(value, str) else tuple(value)
+
+
+def _tools(value: Iterable[Tool | Callable[..., Any]]) -> tuple[Tool, ...]:
+    return tuple(tool if isinstance(tool, Tool) else Tool.from_function(tool) for tool in value)
+
+
+def _tool_choice(value: ToolChoice | Literal["auto", "none", "required"]) -> ToolChoice:
+    return value if isinstance(value, ToolChoice) else ToolChoice(value)
+
+
+def _reasoning(value: Reasoning | Effort | int) -> Reasoning:
+    if isinstance(value, Reasoning):
+        return value
+    return Reasoning(effort=value) if isinstance(value, str) else Reasoning(budget=value)
+
+
+def _output(value: OutputSchema | type) -> OutputSchema:
+    return value if isinstance(value, OutputSchema) else OutputSchema.of(value)
+
+
+_LONG_FORMS: Final[dict[str, Callable[[Any], Any]]] = {
+    "system": _system,
+    "tools": _tools,
+    "tool_choice": _tool_choice,
+    "stop": _stop,
+    "reasoning": _reasoning,
+    "output": _output,
+    "metadata": dict,
+    "extra": dict,
+    "headers": dict,
+}

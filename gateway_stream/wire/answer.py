@@ -1,0 +1,359 @@
+"""Writing the events of one answer so that they obey the grammar, whatever the wire does.
+
+A family's translator says what it reads (`open`, `text`, `end`, `usage`, `stop`, `finish`), and the
+writer sees to what holds for every family:
+
+- `Start` comes first, once: as soon as the answer has an id, at the latest with its first block.
+- Blocks are numbered densely from 0 in order of first appearance; deltas go to open blocks only.
+- Usage is a snapshot: what a frame does not tell keeps its value. It is written when it changes.
+- A stop is *held*: vendors send usage, text and even errors after it. `finish` (the family's own
+  proof of the end) releases it, and so does the clean end of a body (`close`); an error that comes
+  before wins over it. Without either the answer is truncated, and the stop is only `stop_seen`.
+- A tool call is ``complete`` only when its text, strictly parsed, is a JSON object, or nothing at
+  all. Text that could still grow into one is ``truncated``, text that could not is ``invalid``. The
+  last call is ``truncated`` even if it parses when it was still open as the model ran out of room
+  or was stopped: nobody said that it was closed.
+- Halves of surrogate pairs that arrive in two deltas are joined; one that stays alone is U+FFFD.
+- After the terminal event nothing is written.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from gateway_stream.events import (
+    BlockEnd,
+    BlockKind,
+    BlockStart,
+    BlockStatus,
+    Event,
+    Failure,
+    Media,
+    Notice,
+    NoticeCode,
+    Opaque,
+    ReasoningDelta,
+    RefusalDelta,
+    Source,
+    Start,
+    Stop,
+    StopReason,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+from gateway_stream.wire.arguments import arguments_status
+from gateway_stream.wire.surrogates import pair_up, split_half
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    Ending: TypeAlias = tuple[BlockStatus | None, Opaque | None, str | None]
+
+__all__ = ["AnswerWriter"]
+
+_EXCERPT: Final = 200
+_NO_BLOCK: Final = -1  # the index that `open` gives after the terminal event
+_CUT_SHORT: Final = frozenset[StopReason]({"max_tokens", "content_filter", "refusal"})
+_DELTAS: Final[dict[BlockKind, Callable[[int, str], Event]]] = {
+    "text": TextDelta,
+    "reasoning": ReasoningDelta,
+    "refusal": RefusalDelta,
+    "tool_call": ToolCallDelta,
+}
+
+
+class _OpenBlock:
+    """A block between its start and its end."""
+
+    __slots__ = ("arguments", "delta", "ending", "half", "kind")
+
+    def __init__(self, kind: BlockKind, ending: Callable[[bool], Ending] | None) -> None:
+        self.kind = kind
+        self.ending = ending
+        self.delta = _DELTAS.get(kind)
+        self.arguments: list[str] = []
+        self.half = ""  # the first half of a surrogate pair, waiting for the second
+
+
+class AnswerWriter:
+    """Takes what a family's translator reads; the events go to ``out``, which its owner empties.
+
+    Args:
+        request_id: the gateway's id of the request, for `Start` and `Failure`.
+        attempt: which try of the request this is, from 1.
+        call_id_prefix: what makes ids of tool calls that the wire left without one unique beyond
+            this answer: they are ``<prefix>call_<index>``.
+    """
+
+    def __init__(
+        self, *, request_id: str | None = None, attempt: int = 1, call_id_prefix: str = ""
+    ) -> None:
+        self.out: list[Event] = []
+        self.done = False
+        self.started = False
+        self.delivered = False
+        self.stop_seen: Stop | None = None
+        self.has_tool_calls = False
+        self.unproved = False
+        """Whether the body can prove no end any more: `finish` then leaves the stop held."""
+        self._request_id = request_id
+        self._attempt = attempt
+        self._call_id_prefix = call_id_prefix
+        self._pending = Start()
+        self._open: dict[int, _OpenBlock] = {}
+        self._count = 0
+        self._usage = Usage()
+        self._surrogates = False
+        self._noticed: set[tuple[NoticeCode, str]] = set()
+
+    # The beginning.
+
+    def start(
+        self,
+        *,
+        id: str | None = None,
+        model: str | None = None,
+        vendor: str | None = None,
+    ) -> None:
+        """The answer's id, model and vendor fields, as far as this frame tells them; first one holds."""
+        if self.started or self.done:
+            return
+        known = self._pending
+        self._pending = Start(
+            id=known.id or self._writable(id) or None,
+            model=known.model or self._writable(model) or None,
+            request_id=self._request_id,
+            attempt=self._attempt,
+            vendor=known.vendor or vendor,
+        )
+        if self._pending.id:
+            self._begin()
+
+    def _begin(self) -> None:
+        if not self.started:
+            self.started = True
+            start = self._pending
+            self.out.append(
+                Start(start.id, start.model, self._request_id, self._attempt, start.vendor)
+            )
+
+    # Blocks.
+
+    def open(
+        self,
+        kind: BlockKind,
+        *,
+        id: str | None = None,
+        name: str | None = None,
+        ending: Callable[[bool], Ending] | None = None,
+    ) -> int:
+        """Begin a block and give its index. A tool call without an id gets one.
+
+        ``ending`` is asked, whoever ends the block, for what `end` is not told; its argument says
+        whether the block is cut. It may still write deltas.
+        """
+        if self.done:
+            return _NO_BLOCK
+        self._begin()
+        index = self._count
+        self._count += 1
+        if kind == "tool_call":
+            self.has_tool_calls = True
+            id = id or f"{self._call_id_prefix}call_{index}"  # noqa: A001
+        self._open[index] = _OpenBlock(kind, ending)
+        self.out.append(BlockStart(index, kind, self._writable(id), self._writable(name) or None))
+        return index
+
+    def is_open(self, index: int | None) -> bool:
+        """Whether ``index`` is a block that has not ended."""
+        return index in self._open
+
+    def delta(self, index: int, text: str) -> None:
+        """More text, reasoning, refusal or arguments of an open block, by the block's kind."""
+        if self.done:
+            return
+        block = self._open[index]
+        if self._surrogates:
+            text = self._join_pairs(block, text)
+        if not text or block.delta is None:
+            return
+        if block.kind == "tool_call":
+            block.arguments.append(text)
+        self.delivered = True
+        self.out.append(block.delta(index, text))
+
+    def media(
+        self,
+        index: int,
+        *,
+        media_type: str | None = None,
+        data: str | None = None,
+        url: str | None = None,
+    ) -> None:
+        """An image or file of an open block."""
+        if self.done:
+            return
+        self.delivered = True
+        self.out.append(Media(index, media_type, data, self._writable(url)))
+
+    def source(
+        self,
+        index: int,
+        *,
+        url: str | None = None,
+        title: str | None = None,
+        span: tuple[int, int] | None = None,
+    ) -> None:
+        """A citation of an open block."""
+        if self.done:
+            return
+        self.out.append(Source(index, self._writable(url), self._writable(title), span))
+
+    def end(
+        self,
+        index: int,
+        *,
+        status: BlockStatus | None = None,
+        opaque: Opaque | None = None,
+        vendor: str | None = None,
+    ) -> None:
+        """End an open block. Without ``status`` a tool call is judged by its text, others are complete."""
+        if self.done:
+            return
+        block = self._open[index]
+        if block.ending is not None:
+            own = block.ending(status == "truncated")
+            status, opaque, vendor = status or own[0], opaque or own[1], vendor or own[2]
+        if block.half:
+            block.half = ""
+            self.notice("replaced_bytes", "half of a surrogate pair was replaced by U+FFFD")
+            self.delta(index, "\ufffd")
+        del self._open[index]
+        if status is None:
+            judged = block.kind == "tool_call"
+            status = arguments_status("".join(block.arguments)) if judged else "complete"
+        self.out.append(BlockEnd(index, status, opaque, vendor))
+
+    def end_open(self, *, cut: bool = False) -> None:
+        """End every open block; ``cut`` when nothing says that they are whole."""
+        for index in sorted(self._open):
+            self.end(index, status="truncated" if cut else None)
+
+    # Counts, notices.
+
+    def usage(
+        self,
+        *,
+        input: int | None = None,
+        output: int | None = None,
+        cache_read: int | None = None,
+        cache_write: int | None = None,
+        reasoning: int | None = None,
+    ) -> None:
+        """Counts so far, in the sense of `Usage`; ``None`` leaves what was told before."""
+        known = self._usage
+        merged = Usage(
+            known.input if input is None else input,
+            known.output if output is None else output,
+            known.cache_read if cache_read is None else cache_read,
+            known.cache_write if cache_write is None else cache_write,
+            known.reasoning if reasoning is None else reasoning,
+        )
+        if merged != known and not self.done:
+            self._usage = merged
+            self._begin()
+            self.out.append(merged)
+
+    def notice(self, code: NoticeCode, detail: str = "") -> None:
+        """Something odd that costs nothing; the same notice is written once."""
+        detail = self._writable(detail) or ""
+        if not self.done and (code, detail) not in self._noticed:
+            self._noticed.add((code, detail))
+            self.out.append(Notice(code, detail))
+
+    # The end.
+
+    def stop(self, reason: StopReason, raw: str | None, vendor: str | None = None) -> None:
+        """Why the model stopped. Held until the end is proved; the last one told holds."""
+        if self.done:
+            return
+        held = self.stop_seen
+        vendor = vendor or (held.vendor if held else None)
+        self.stop_seen = Stop(reason, self._writable(raw), vendor)
+
+    def finish(self) -> None:
+        """The end is proved: write what is still open and the stop."""
+        if self.done or self.unproved:
+            return
+        stop = self.stop_seen
+        if stop is None:
+            stop = Stop("unknown")
+            self.notice("missing_reason", "the answer ended without a reason")
+        self._begin()
+        if stop.reason in _CUT_SHORT and self._open:
+            last = max(self._open)
+            if self._open[last].kind == "tool_call" and last == self._count - 1:
+                self.end(last, status="truncated")
+        self.end_open()
+        self.out.append(stop)
+        self.done = True
+
+    def fail(self, failure: Failure) -> None:
+        """The answer failed: end what is open as cut, and write the failure."""
+        if self.done:
+            return
+        self.end_open(cut=True)
+        failure = msgspec.structs.replace(
+            failure,
+            delivered=self.delivered,
+            request_id=failure.request_id or self._request_id,
+            phase=failure.phase or "stream",
+        )
+        self.out.append(failure)
+        self.done = True
+
+    def broken(self, message: str, data: bytes = b"") -> None:
+        """The bytes broke the rules of their protocol."""
+        excerpt = data[:_EXCERPT].decode("utf-8", "replace")
+        self.fail(
+            Failure(
+                kind="protocol",
+                message=f"{message}: {excerpt!r}" if excerpt else message,
+                code="malformed",
+                retryable=not self.delivered,
+                hint="Send the request again; if it repeats, report the bytes to the gateway's owner.",
+            )
+        )
+
+    def truncated(self, message: str, *, code: str | None = None) -> None:
+        """The answer ended without proof that it is whole."""
+        self.fail(
+            Failure(
+                kind="stream_truncated",
+                message=message,
+                code=code,
+                retryable=True,
+                hint="Send the request again; what came is in the error's partial.",
+            )
+        )
+
+    # Surrogate pairs.
+
+    def expect_surrogates(self) -> None:
+        """From here on texts may hold halves of surrogate pairs."""
+        self._surrogates = True
+
+    def _join_pairs(self, block: _OpenBlock, text: str) -> str:
+        text, block.half = split_half(block.half + text)
+        joined = pair_up(text)
+        if "\ufffd" in joined and "\ufffd" not in text:
+            self.notice("replaced_bytes", "half of a surrogate pair was replaced by U+FFFD")
+        return joined
+
+    def _writable(self, text: str | None) -> str | None:
+        """A text that is no delta, such that it can be written as UTF-8."""
+        return pair_up(text) if text and self._surrogates else text

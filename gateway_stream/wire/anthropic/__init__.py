@@ -1,0 +1,17 @@
+"""The Anthropic Messages dialect."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway_stream.wire.anthropic.decode import Translation
+from gateway_stream.wire.anthropic.request import encode_request
+from gateway_stream.wire.family import Family
+
+__all__ = ["ANTHROPIC"]
+
+ANTHROPIC: Final = Family(
+    name="anthropic",
+    translator=Translation,
+    encode_request=encode_request,
+)

@@ -1,0 +1,83 @@
+"""What an answer says beside its parts and counts, kept as the vendor's own JSON.
+
+Of each field the last one told holds; an empty one does not replace what was told. The counts'
+details (modalities, tiers, the total) are merged field by field, for frames tell different ones.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from gateway_stream.wire.gemini.views import fields_of, join, objects_of
+
+if TYPE_CHECKING:
+    from gateway_stream.wire.gemini.views import Fields
+
+__all__ = ["Metadata"]
+
+_ROOT_READ: Final = frozenset({"candidates", "modelVersion", "responseId", "error"})
+_ANSWER: Final = frozenset({"usageMetadata", "promptFeedback"})
+_CANDIDATE_READ: Final = frozenset({"content", "index", "finishReason"})
+_COUNTS_READ: Final = frozenset(
+    {
+        "promptTokenCount",
+        "toolUsePromptTokenCount",
+        "candidatesTokenCount",
+        "thoughtsTokenCount",
+        "cachedContentTokenCount",
+    }
+)
+_EMPTY: Final = (b"{}", b"[]", b'""')
+
+
+class Metadata:
+    """The metadata of one answer."""
+
+    def __init__(self) -> None:
+        self._start: Fields = {}
+        self._answer: Fields = {}
+        self._usage: Fields = {}
+
+    @property
+    def start(self) -> str | None:
+        """For `Start.vendor`: what the first frame says of the answer as a whole."""
+        return join(self._start)
+
+    @property
+    def stop(self) -> str | None:
+        """For `Stop.vendor`: everything else."""
+        fields = {
+            name: raw
+            for name, raw in self._answer.items()
+            if name not in self._start or bytes(self._start[name]) != bytes(raw)
+        }
+        usage = join(self._usage)
+        if usage is not None:
+            fields["usageMetadata"] = msgspec.Raw(usage.encode())
+        return join(fields)
+
+    def begin(self, data: bytes) -> None:
+        """Read the first frame."""
+        self.read(data)
+        known = _ROOT_READ | _ANSWER
+        self._start = {name: raw for name, raw in fields_of(data).items() if name not in known}
+
+    def read(self, data: bytes) -> None:
+        """Read a frame."""
+        root = fields_of(data)
+        for name, raw in fields_of(root.get("usageMetadata")).items():
+            if name not in _COUNTS_READ:
+                self._usage[name] = raw
+        for name, raw in root.items():
+            if name not in _ROOT_READ and name != "usageMetadata":
+                self._keep(name, raw)
+        for candidate in objects_of(root.get("candidates"))[:1]:
+            for name, raw in fields_of(candidate).items():
+                if name not in _CANDIDATE_READ:
+                    self._keep(name, raw)
+
+    def _keep(self, name: str, raw: msgspec.Raw) -> None:
+        if name not in self._answer or bytes(raw) not in _EMPTY:
+            self._answer[name] = raw

@@ -1,0 +1,17 @@
+"""The OpenAI Responses dialect."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway_stream.wire.family import Family
+from gateway_stream.wire.openai_responses.decode import Translation
+from gateway_stream.wire.openai_responses.request import encode_request
+
+__all__ = ["OPENAI_RESPONSES"]
+
+OPENAI_RESPONSES: Final = Family(
+    name="openai_responses",
+    translator=Translation,
+    encode_request=encode_request,
+)

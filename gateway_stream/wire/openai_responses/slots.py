@@ -1,0 +1,160 @@
+"""Which item a frame means.
+
+- An item's slot is its ``output_index`` and type. Item ids are no key: gateways rewrite them from frame
+  to frame. The id that counts is the one of the item's last form, ``response.output_item.done``.
+- A frame without an index means the newest open item of its type; if there is none, a new one begins. An
+  item that began without an index is met again under the first index that fits.
+- A slot is free again when its item is done: what comes next under it is a new item, unless it is the
+  same item told again. Two calls whose call ids differ are two calls, whatever their index.
+- The terminal frame lists all items. They are matched by id, then by type in order, for gateways leave
+  items out of that list and rewrite ids there too; only an item that nothing matches is new.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from gateway_stream.wire.openai_responses.items import PartKind, WireItem
+
+__all__ = ["Item", "Part", "PartName", "Slots"]
+
+PartName: TypeAlias = tuple[str | None, int | None, int | None, int | None]
+"""How a delta frame names its text: event type, output index, content index, summary index."""
+
+
+class Part:
+    """One stream of text inside an item. ``index`` is its block's, once that is open."""
+
+    __slots__ = ("at", "disputed", "event", "index", "item", "kind", "said", "sources")
+
+    def __init__(self, item: Item, kind: PartKind, at: int) -> None:
+        self.item = item
+        self.kind = kind
+        self.at = at
+        self.index: int | None = None
+        self.said: list[str] = []
+        self.disputed: str | None = None  # the whole text, where it is not what was said
+        self.sources: set[str] = set()
+        self.event: str | None = None  # the event type whose deltas are taken
+
+
+class Item:
+    """One output item. ``index`` is its block's where the whole item is one block."""
+
+    __slots__ = ("current", "done", "index", "names", "parts", "told", "type")
+
+    def __init__(self, type_: str) -> None:
+        self.type = type_
+        self.index: int | None = None
+        self.parts: dict[tuple[PartKind, int], Part] = {}
+        self.current: Part | None = None  # the part that spoke last
+        self.names: list[PartName] = []
+        self.told: WireItem | None = None  # the item's last form so far
+        self.done = False
+
+    @property
+    def call_id(self) -> str | None:
+        """The call id that the item was announced with."""
+        return self.told.call_id if self.told else None
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether a text of the item was told in two ways."""
+        return any(part.disputed is not None for part in self.parts.values())
+
+    def is_told_by(self, wire: WireItem) -> bool:
+        """Whether ``wire`` is this item by its own words, not by its place."""
+        told = self.told
+        if told is None or self.type != wire.type:
+            return False
+        if told.call_id and wire.call_id:
+            return told.call_id == wire.call_id
+        if told.id and wire.id:
+            return told.id == wire.id
+        return told.raw == wire.raw
+
+    def repeats(self, wire: WireItem) -> bool:
+        """Whether ``wire`` tells this item once more, and no new one under an id used again."""
+        told = self.told
+        return told is not None and told.tree | {"status": None} == wire.tree | {"status": None}
+
+
+class Slots:
+    """The items of one response, by where they come."""
+
+    def __init__(self) -> None:
+        self._items: list[Item] = []
+        self._slots: dict[tuple[int | None, str], Item] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._items)
+
+    def begin(self, index: int | None, type_: str) -> Item:
+        """A new item."""
+        item = Item(type_)
+        self._items.append(item)
+        self._slots[index, type_] = item
+        return item
+
+    def open_item(self, index: int | None, type_: str) -> Item | None:
+        """The item that a frame inside an item means."""
+        item = self._slots.get((index, type_))
+        if item is not None and not item.done:
+            return item
+        if index is None:
+            return next((i for i in reversed(self._items) if i.type == type_ and not i.done), None)
+        unplaced = self._slots.get((None, type_))
+        if unplaced is None or unplaced.done:
+            return None
+        del self._slots[None, type_]
+        self._slots[index, type_] = unplaced
+        return unplaced
+
+    def is_done(self, index: int | None, type_: str) -> bool:
+        """Whether the slot's item is done and nothing began there since."""
+        item = self._slots.get((index, type_))
+        return item is not None and item.done
+
+    def unfinished(self, types: Collection[str]) -> list[Item]:
+        """The items of these types that never came in their last form."""
+        return [item for item in self._items if item.type in types and not item.done]
+
+    def announced(self, index: int | None, wire: WireItem) -> Item | None:
+        """The item that is announced again or late; ``None`` for a new one."""
+        item = self.open_item(index, wire.type)
+        if item is None or item.told is None:
+            return item
+        if item.call_id and wire.call_id and item.call_id != wire.call_id:
+            return None
+        return item if index is not None or item.is_told_by(wire) else None
+
+    def told(self, index: int | None, wire: WireItem) -> Item | None:
+        """The item that ``wire`` is the last form of; done already if it is told again."""
+        for known in reversed(self._items):
+            if wire.call_id and known.is_told_by(wire) and (not known.done or known.repeats(wire)):
+                return known
+        item = self.open_item(index, wire.type)
+        if item is not None:
+            return item if index is not None or not item.call_id else None
+        item = self._slots.get((index, wire.type))
+        return item if item is not None and item.repeats(wire) else None
+
+    def listed(self, wires: Sequence[WireItem]) -> list[Item | None]:
+        """For each item of the terminal frame's list, the item that it is."""
+        left = list(self._items)
+        found: list[Item | None] = []
+        for wire in wires:
+            item = next((i for i in left if i.is_told_by(wire)), None)
+            found.append(item)
+            if item is not None:
+                left.remove(item)
+        for place, wire in enumerate(wires):
+            if found[place] is None:
+                item = next((i for i in left if i.type == wire.type), None)
+                found[place] = item
+                if item is not None:
+                    left.remove(item)
+        return found

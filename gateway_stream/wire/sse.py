@@ -1,0 +1,207 @@
+"""Bytes to frames, by the WHATWG standard for server-sent events (HTML, section 9.2).
+
+A stream is lines; a line ends with LF, CRLF or CR. A blank line dispatches what the lines before it
+set: ``data`` lines joined with LF, the ``event`` name, the last ``id`` seen, the ``retry`` of this
+event. An event without data is not dispatched, so a comment heartbeat after an ``id`` gives nothing.
+One blank after the colon is not part of the value. A byte order mark counts only at the very start.
+
+Three things decide the shape of the reader:
+
+- Reads cut anywhere. A CR at the end of a read may be half of a CRLF, so the LF that may follow is
+  dropped when it comes, and the line is not held back for it.
+- Time is linear. A line that comes in many reads is kept as its pieces and joined once.
+- What a stream may make us hold is bounded: one event, its line ends aside, may be ``limit`` bytes.
+
+Vendors also write what is no field at all: a bare JSON error after the events, or ``error: {...}``.
+The standard ignores such lines; ``strays=True`` gives them, in their place, as `Stray`, because an
+ignored error is a cut answer that looks whole. Likewise the standard drops a last event without its
+blank line; `FrameDecoder.close` gives it, so that its reader can judge whether it is whole.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from gateway_stream.errors import ProtocolError
+
+__all__ = ["EVENT_LIMIT", "Frame", "FrameDecoder", "Stray", "encode_frame", "too_large"]
+
+EVENT_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes that one event may have, unless told otherwise."""
+
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """One dispatched event. ``retry`` is in milliseconds, if this very event set it."""
+
+    data: bytes
+    event: str = "message"
+    id: str = ""
+    retry: int | None = None
+
+
+class Stray(msgspec.Struct, frozen=True, gc=False):
+    """A line that is no field of the standard."""
+
+    line: bytes
+
+
+class FrameDecoder:
+    """Takes bytes as they come and gives whole frames."""
+
+    def __init__(self, *, limit: int = EVENT_LIMIT, strays: bool = False) -> None:
+        self._limit = limit
+        self._strays = strays
+        self._out: list[Frame | Stray] = []
+        self._head: bytes | None = b""  # what may still become a byte order mark
+        self._after_cr = False
+        self._held: list[bytes] = []  # pieces of the line that has no end yet
+        self._size = 0  # bytes of the undispatched event's data lines and of the held pieces
+        self._data: list[bytes] = []
+        self._event = ""
+        self._id = ""
+        self._retry: int | None = None
+        self.overflowed = False
+        self.last_event_id = ""
+
+    def feed(self, chunk: bytes) -> list[Frame]:
+        """Give the frames that ``chunk`` completes.
+
+        Raises:
+            ProtocolError: an event is larger than the limit. Frames before it are given first, by
+                the call that meets them; ``overflowed`` is true from then on.
+        """
+        frames: list[Frame] = self.read(chunk)  # type: ignore[assignment]  # no strays were asked for
+        return frames
+
+    def read(self, chunk: bytes) -> list[Frame | Stray]:
+        """Like `feed`, and where ``strays`` were asked for, with them.
+
+        Raises:
+            ProtocolError: as `feed` does.
+        """
+        if self._head is not None:
+            chunk = self._strip_mark(chunk)
+        if self._after_cr and chunk:
+            self._after_cr = False
+            chunk = chunk.removeprefix(b"\n")
+        if b"\r" in chunk:
+            self._after_cr = chunk.endswith(b"\r")
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if b"\n" in chunk:
+            self._take_lines(chunk)
+        elif chunk:
+            self._hold(chunk)
+        out, self._out = self._out, []
+        if self.overflowed and not out:
+            what = "an event of the stream is"
+            raise too_large(what, self._limit)
+        return out
+
+    def close(self) -> Frame | None:
+        """Give the last event if the stream ended before its blank line, else ``None``."""
+        if self.overflowed:
+            return None
+        if self._held:
+            self._take_lines(b"\n")
+        if not self._data:
+            return None
+        return Frame(b"\n".join(self._data), self._event or "message", self._id, self._retry)
+
+    def strays(self) -> list[Stray]:
+        """The strays that `close` met."""
+        out, self._out = self._out, []
+        return [item for item in out if isinstance(item, Stray)]
+
+    def _strip_mark(self, chunk: bytes) -> bytes:
+        head = (self._head or b"") + chunk
+        if len(head) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(head):
+            self._head = head
+            return b""
+        self._head = None
+        return head.removeprefix(_BYTE_ORDER_MARK)
+
+    def _hold(self, piece: bytes) -> None:
+        self._held.append(piece)
+        self._size += len(piece)
+        if self._size > self._limit:
+            self._overflow()
+
+    def _overflow(self) -> None:
+        self.overflowed = True
+        self._held.clear()
+        self._data.clear()
+
+    def _take_lines(self, text: bytes) -> None:
+        if self.overflowed:
+            return
+        if self._held:
+            self._size -= sum(map(len, self._held))
+            self._held.append(text)
+            text = b"".join(self._held)
+            self._held.clear()
+        lines = text.split(b"\n")
+        rest = lines.pop()
+        bounded = self._size + len(text) <= self._limit
+        for line in lines:
+            if not line:
+                self._dispatch()
+                continue
+            if not bounded and self._size + len(line) > self._limit:
+                self._overflow()
+                return
+            if line.startswith(b"data: "):
+                self._size += len(line)
+                self._data.append(line[6:])
+            else:
+                self._take_field(line)
+        if rest:
+            self._hold(rest)
+
+    def _take_field(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._size += len(line)
+            self._data.append(value)
+        elif name == b"event":
+            self._event = value.decode("utf-8", "replace")
+        elif name == b"id":
+            if b"\0" not in value:
+                self._id = value.decode("utf-8", "replace")
+        elif name == b"retry":
+            if value.isdigit() and len(value) < 20:  # noqa: PLR2004  int() refuses absurd lengths
+                self._retry = int(value)
+        elif name and self._strays:
+            self._out.append(Stray(line))
+
+    def _dispatch(self) -> None:
+        data = self._data
+        self.last_event_id = self._id
+        if data:
+            joined = data[0] if len(data) == 1 else b"\n".join(data)
+            self._out.append(Frame(joined, self._event or "message", self._id, self._retry))
+            data.clear()
+        self._event = ""
+        self._retry = None
+        self._size = 0
+
+
+def too_large(what: str, limit: int) -> ProtocolError:
+    """The error of a stream that would make us hold more than ``limit`` bytes."""
+    return ProtocolError(
+        f"{what} larger than {limit} bytes",
+        code="event_too_large",
+        phase="stream",
+        hint="Raise event_limit if the model may send this much at once.",
+    )
+
+
+def encode_frame(data: bytes, event: str = "") -> bytes:
+    """One event as bytes: an ``event`` line if it has a name, its ``data`` lines, a blank line."""
+    name = b"event: " + event.encode() + b"\n" if event else b""
+    lines = b"".join(b"data: " + line + b"\n" for line in data.split(b"\n"))
+    return name + lines + b"\n"

@@ -1,0 +1,30 @@
+"""What holds for every test: where the recorded streams are, and how hypothesis searches.
+
+A corpus that is named and absent is an error of the whole run, told once and before the first test:
+a run that quietly skips what it was asked to hold proves nothing.
+"""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+import pytest
+
+pytest.register_assert_rewrite("tests.support.holding")
+
+from tests.support.corpus import corpus  # noqa: E402  after its asserts are to be rewritten
+
+hypothesis.settings.register_profile("local", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("slow", deadline=None, max_examples=2000)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a corpus that is not there, and choose how hypothesis searches."""
+    try:
+        corpus()
+    except FileNotFoundError as error:
+        raise pytest.UsageError(str(error)) from error
+    if not config.getoption("hypothesis_profile", None):
+        hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
