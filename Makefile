@@ -1,5 +1,6 @@
+# make demo   streams an answer of each wire family to this terminal; no credentials
 # make test   passes the tests
-# It makes .venv if it is missing and installs what they need, with uv where it is present, else pip.
+# Both make .venv if it is missing and install what they need, with uv where it is present, else pip.
 
 PYTHON ?= python3
 VENV ?= $(if $(filter python3,$(notdir $(PYTHON))),.venv,.venv-$(notdir $(PYTHON)))
@@ -8,7 +9,10 @@ INSTALL = if command -v uv >/dev/null 2>&1; \
 	then uv pip install --quiet --python $(BIN)/python $(1); \
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1); fi
 
-.PHONY: test test-slow check format clean
+.PHONY: demo test test-slow check format live picture clean
+
+demo: $(VENV)/.cli
+	@$(BIN)/gateway-stream demo
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
@@ -20,11 +24,18 @@ check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest --quiet tests/test_layers.py
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+live: $(VENV)/.test
+	$(BIN)/python -m pytest -m live tests/live
+
+picture: $(VENV)/.cli
+	$(BIN)/python docs/make_picture.py docs/demo.svg
 
 clean:
 	rm -rf .venv .venv-* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

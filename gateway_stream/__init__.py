@@ -1,13 +1,19 @@
 """Every model behind a Databricks Unity AI Gateway as one typed event protocol.
 
-`gateway_stream.events` tells what comes back, `gateway_stream.request` what can be asked,
-`gateway_stream.errors` what can go wrong.
+The way of one request, each door crossed once::
+
+    Request -encode-> WireRequest -quirks-> -route-> URL, headers -token-> -admission->
+        -transport-> bytes -sse-> Frame -decode-> [Event] -> EventStream -> you
+
+Start with `Client`; `gateway_stream.events` tells what comes back, `gateway_stream.request` what
+can be asked, `gateway_stream.errors` what can go wrong.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from gateway_stream.client import Client
 from gateway_stream.errors import (
     AccessDenied,
     AuthError,
@@ -58,19 +64,23 @@ from gateway_stream.request import (
     ToolChoice,
     ToolResultPart,
 )
+from gateway_stream.stream import Batch, EventStream
 from gateway_stream.turn import PartialTurn, Timings, ToolCall, Turn, fold
 
 __all__ = [
     "AccessDenied",
     "AuthError",
     "BadRequest",
+    "Batch",
     "BlockEnd",
     "BlockStart",
+    "Client",
     "ConfigError",
     "ConnectError",
     "ConnectionLost",
     "DocumentPart",
     "Event",
+    "EventStream",
     "Failure",
     "GatewayError",
     "GatewayUnavailable",

@@ -1,4 +1,4 @@
-"""What people run: the command line, each command thin over the library."""
+"""What people run: the command line, each command thin over `gateway_stream.Client`."""
 
 from __future__ import annotations
 

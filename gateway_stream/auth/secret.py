@@ -1,0 +1,99 @@
+"""A value that must not be seen.
+
+Credentials leak through what nobody reads as a leak: a repr in a log line, a dump of settings, an
+error that quotes its input. A `Secret` therefore answers every such question with ``***``, and the
+only way out is `Secret.reveal`, which stands where a header is written and can be searched for.
+
+It is checked where it comes in. What is no credential (a line break that came with a file, the word
+``Bearer`` in front, a character no HTTP header can carry) is refused at once, by an error that does
+not quote it, because the same mistake is a riddle when the gateway answers it with a 401. Every
+credential that HTTP carries as a bearer is printable ASCII without blanks (RFC 6750, section 2.1),
+so that is the rule.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import Final, NoReturn, SupportsIndex, final
+
+from gateway_stream.errors import ConfigError
+
+__all__ = ["Secret"]
+
+_HIDDEN: Final = "***"
+
+
+@final
+class Secret:
+    """A credential that never prints, serializes or pickles.
+
+    Two secrets are equal when their values are, compared in constant time; a `str` is never equal.
+
+    Args:
+        value: printable ASCII without blanks.
+        name: what errors call it.
+
+    Raises:
+        ConfigError: the value is no credential; the error does not contain it.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str, *, name: str = "the token") -> None:
+        problem = _problem(value)
+        if problem:
+            message = f"{name} {problem[0]}"
+            raise ConfigError(message, hint=problem[1])
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({_HIDDEN!r})"
+
+    def __str__(self) -> str:
+        return _HIDDEN
+
+    def __format__(self, spec: str) -> str:
+        return format(_HIDDEN, spec)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._value, other._value)
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        message = "a Secret cannot be pickled; make it anew where it is needed"
+        raise TypeError(message)
+
+
+def _problem(value: object) -> tuple[str, str] | None:
+    """What is wrong and what to do, or ``None``."""
+    if not isinstance(value, str):
+        return f"is {type(value).__name__}, not text", "Give it as a str."
+    if not value:
+        return "is empty", "Give a token, or leave it out to send none."
+    if value.isascii() and value.isprintable():
+        if " " not in value:
+            return None
+        return (
+            "has a blank in it",
+            "Give the token alone, without a word such as 'Bearer' before it.",
+        )
+    if value.isascii():
+        return (
+            "has a control character in it",
+            "Often it is the line break at the end of a file: strip it.",
+        )
+    return "has a character that is not ASCII", "Copy it again: tokens have plain characters only."

@@ -1,0 +1,315 @@
+"""The client: one pool, any number of streams.
+
+A request crosses each door of the house once, and `Client._send` has one statement for each:
+the family writes it, the route gives it a URL, the token its header, the pool its slot and
+connection, and what comes back goes to the family's decoder and from there to the reader.
+
+A client belongs to no event loop. What is tied to one (sockets, slots, background tasks) is made at
+first use there, so one client serves several loops in turn, threads with loops of their own, and a
+forked child. Making a client reads the environment and at most one small file, and touches no
+network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+import time
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from gateway_stream.errors import ConfigError, GatewayError
+from gateway_stream.gateway.models import provider_of
+from gateway_stream.gateway.routes import family_for, route
+from gateway_stream.gateway.settings import resolve
+from gateway_stream.options import Conversation, RequestOptions, build_request
+from gateway_stream.stream import EventStream, Opened
+from gateway_stream.wire import FAMILIES
+from gateway_stream.wire.decoder import Decoder
+from gateway_stream.wire.failures import read_failure
+from gateway_stream.wire.sse import EVENT_LIMIT
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from gateway_stream.auth.secret import Secret
+    from gateway_stream.net.loops import LoopState
+    from gateway_stream.request import Request
+    from gateway_stream.turn import Turn
+
+__all__ = ["Client"]
+
+POOL_SIZE: Final = 1000
+CONNECT_SECONDS: Final = 10.0
+ERROR_BODY_SECONDS: Final = 2.0
+_OWN_HEADERS: Final = frozenset(
+    {"authorization", "connection", "content-length", "host", "transfer-encoding", "user-agent"}
+)
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_NOT_PRODUCT: Final = re.compile(r"[^A-Za-z0-9 ._/+()-]")
+
+
+class Client:
+    """Streams models behind one gateway, for any number of tasks at once.
+
+    Use it in ``async with``, or keep it for the life of the process.
+
+    Args:
+        host: the workspace, a gateway host, or any base URL that serves one of the families. Left
+            out, it comes from the environment or ``~/.databrickscfg``.
+        token: what to authorize with. Left out, likewise.
+        gateway_host: where streams go, if that is not ``host``.
+        profile: the profile of ``~/.databrickscfg`` to read.
+        family: the wire family of every request, instead of the one that the model's name tells.
+        ssl: a TLS context, or the path of the certificates to trust.
+        proxy: the proxy's URL, instead of the environment's.
+        user_agent: what names your program behind ``gateway_stream/<version>``.
+        pool_size: how many requests may be in flight at once; others wait their turn.
+        event_limit: bytes that one event of a stream may have.
+        allow_host: hosts that may get credentials found in the environment, beside Databricks'.
+        allow_http: allow plain ``http://`` beyond this machine.
+
+    Raises:
+        ConfigError: no host, or a setting that cannot work.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str | None = None,
+        token: str | Secret | None = None,
+        gateway_host: str | None = None,
+        profile: str | None = None,
+        family: str | None = None,
+        ssl: ssl.SSLContext | str | os.PathLike[str] | None = None,
+        proxy: str | None = None,
+        user_agent: str | None = None,
+        pool_size: int = POOL_SIZE,
+        event_limit: int = EVENT_LIMIT,
+        allow_host: tuple[str, ...] = (),
+        allow_http: bool = False,
+    ) -> None:
+        self._environ = dict(os.environ)
+        self._settings = resolve(
+            host=host,
+            token=token,
+            gateway_host=gateway_host,
+            profile=profile,
+            allow_host=allow_host,
+            allow_http=allow_http,
+            environ=self._environ,
+            home=Path.home(),
+        )
+        if pool_size < 1:
+            message = f"pool_size is {pool_size}"
+            raise ConfigError(message, hint="Give 1 or more.")
+        self._family = _known_family(family)
+        self._ssl = ssl
+        self._proxy = proxy
+        self._pool_size = pool_size
+        self._event_limit = event_limit
+        self._headers = {
+            "User-Agent": _user_agent(user_agent),
+            "Accept": "text/event-stream, application/json",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+        }
+        self._states: dict[tuple[int, asyncio.AbstractEventLoop], LoopState] = {}
+        self._opening: dict[tuple[int, asyncio.AbstractEventLoop], anyio.Event] = {}
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether requests go out without credentials, because none were given or found."""
+        return self._settings.token is None
+
+    # What callers use.
+
+    def stream(
+        self,
+        request: Request | str,
+        messages: Conversation | None = None,
+        *,
+        family: str | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> EventStream:
+        """Ask a model, and read its answer as it comes. Nothing is sent before the stream is entered.
+
+        Args:
+            request: a `Request`, or the name of a model.
+            messages: what was said so far; a string is the user's.
+            family: the wire family to speak, instead of the one that the model's name tells.
+            options: the fields of `Request`, also in short forms; vendor fields go into ``extra``.
+
+        Raises:
+            TypeError: an unknown option.
+            ConfigError: something that cannot be sent.
+        """
+        asked = build_request(request, messages, options)
+        _check_headers(asked.headers)
+        spoken = (
+            _known_family(family) or self._family or family_for(self._settings.base, asked.model)
+        )
+        return EventStream(lambda: self._send(asked, spoken), _caller())
+
+    async def complete(
+        self,
+        request: Request | str,
+        messages: Conversation | None = None,
+        *,
+        family: str | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Turn:
+        """Ask a model, and give its whole answer. Takes what `stream` takes.
+
+        Raises:
+            GatewayError: the answer is not whole.
+        """
+        async with self.stream(request, messages, family=family, **options) as stream:
+            return await stream.turn()
+
+    # The way of one request.
+
+    async def _send(self, request: Request, family: str) -> Opened:
+        dialect = FAMILIES[family]
+        wire = dialect.encode_request(request, provider_of(request.model))
+        way = route(self._settings.base, family, request.model, stream=request.stream)
+        headers = self._headers | way.headers | self._authorization() | wire.headers
+        state = await self._state()
+        exchange = await state.send(way.url, headers, _encode(wire.body))
+        request_id = exchange.headers.get("x-request-id")
+        if exchange.status != HTTPStatus.OK:
+            body = b""
+            with anyio.move_on_after(ERROR_BODY_SECONDS):
+                body = await exchange.read_error()
+            exchange.abort()
+            raise self._refusal(exchange.status, exchange.headers, body)
+        decoder = Decoder(
+            dialect,
+            request_id=request_id,
+            call_id_prefix=f"turn{len(request.messages)}_",
+            event_limit=self._event_limit,
+        )
+        return Opened(state, exchange, decoder, wire.notices)
+
+    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        """The error for a response that is no answer."""
+        failure = read_failure(status, headers, body, now=time.time())
+        if failure.kind == "auth" and self._settings.no_token:
+            failure = msgspec.structs.replace(failure, hint=self._settings.no_token)
+        return GatewayError.from_failure(failure)
+
+    def _authorization(self) -> dict[str, str]:
+        token = self._settings.token
+        return {"Authorization": f"Bearer {token.reveal()}"} if token else {}
+
+    # Loops.
+
+    async def _state(self) -> LoopState:
+        """This loop's pool, made at first use."""
+        try:
+            key = (os.getpid(), asyncio.get_running_loop())
+        except RuntimeError:
+            message = "gateway_stream runs on asyncio, because aiohttp does"
+            raise ConfigError(
+                message, hint="Under trio, run it with anyio's asyncio backend."
+            ) from None
+        while True:
+            state = self._states.get(key)
+            if state is not None and not state.closed:
+                return state
+            opening = self._opening.get(key)
+            if opening is None:
+                return await self._open_state(key)
+            await opening.wait()
+
+    async def _open_state(self, key: tuple[int, asyncio.AbstractEventLoop]) -> LoopState:
+        # aiohttp is imported here and not above, so that importing the package stays cheap.
+        from gateway_stream.net.loops import LoopState  # noqa: PLC0415
+        from gateway_stream.net.surroundings import proxy_for, tls_context  # noqa: PLC0415
+        from gateway_stream.net.transport import Transport  # noqa: PLC0415
+
+        opening = self._opening[key] = anyio.Event()
+        try:
+            context = await anyio.to_thread.run_sync(tls_context, self._ssl, self._environ)
+            transport = Transport(
+                context,
+                lambda url: self._proxy or proxy_for(url.scheme, url.host or "", self._environ),
+                connect_timeout=CONNECT_SECONDS,
+            )
+            for old in [old for old in self._states if old[1].is_closed()]:
+                del self._states[old]
+            state = self._states[key] = LoopState(transport, pool_size=self._pool_size)
+            return state
+        finally:
+            del self._opening[key]
+            opening.set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close this loop's connections, those in use too. The client can be used again."""
+        state = self._states.pop((os.getpid(), asyncio.get_running_loop()), None)
+        if state is not None:
+            await state.aclose()
+
+
+def _known_family(family: str | None) -> str | None:
+    if family is not None and family not in FAMILIES:
+        message = f"no wire family {family!r}"
+        raise ConfigError(message, hint=f"Use one of {', '.join(FAMILIES)}.")
+    return family
+
+
+def _encode(body: dict[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(body)
+    except (TypeError, UnicodeEncodeError, RecursionError) as error:
+        message = f"the request cannot be written as JSON: {error}"
+        raise ConfigError(
+            message, hint="Look at extra, metadata and the tools' schemas."
+        ) from error
+
+
+def _user_agent(partner: str | None) -> str:
+    from gateway_stream import __version__  # noqa: PLC0415  the package imports this module
+
+    product = f"gateway_stream/{__version__}"
+    cleaned = " ".join(_NOT_PRODUCT.sub("", partner or "").split())[:128]
+    return f"{product} {cleaned}" if cleaned else product
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if name.lower() in _OWN_HEADERS:
+            message = f"the header {name!r} is the client's own"
+            raise ConfigError(
+                message, hint="Leave it out; token= and user_agent= set such headers."
+            )
+        if not _HEADER_NAME.fullmatch(name) or _CONTROL.search(value):
+            message = f"the header {name!r} has characters that HTTP does not allow"
+            raise ConfigError(message, hint="Remove line ends and control characters.")
+
+
+def _caller() -> str:
+    """Where the user's code asked for a stream."""
+    frame = sys._getframe(2)  # noqa: SLF001  the documented way to name a caller cheaply
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,0 +1,133 @@
+"""All state that is tied to one event loop, in one place.
+
+Sockets, leases and background tasks belong to the loop that made them, so a client keeps one
+`LoopState` for each (process, loop) and makes it at first use. After a fork the child finds no
+state of its own and makes one; what it inherited stays the parent's.
+
+Background tasks are owned here and never enclose the user's code. One of them does nothing but
+wait to be cancelled: a loop that ends cancels its tasks while it still runs, and that is the last
+moment at which sockets can be closed quietly. So a client that nobody closed leaves no warning.
+
+**Drains.** A response whose terminal event came is read on in the background until HTTP's own end,
+for at most `DRAIN_SECONDS` and `DRAIN_BYTES`, so that its connection can be kept. A new request that
+would have to open a connection waits for a drain for at most `DRAIN_WAIT_SECONDS` first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+
+from gateway_stream.errors import GatewayError
+from gateway_stream.net.leases import Leases
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping
+
+    from gateway_stream.net.transport import Exchange, Transport
+
+__all__ = ["DRAIN_BYTES", "DRAIN_SECONDS", "DRAIN_WAIT_SECONDS", "LoopState"]
+
+DRAIN_SECONDS: Final = 0.25
+DRAIN_BYTES: Final = 64 * 1024
+DRAIN_WAIT_SECONDS: Final = 0.025
+
+
+class LoopState:
+    """A client's pool, leases and background tasks on one event loop."""
+
+    def __init__(self, transport: Transport, *, pool_size: int) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.pid = os.getpid()
+        self.transport = transport
+        self.leases = Leases(pool_size)
+        self.closed = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._kept = 0  # connections that went back to the pool and were not taken since
+        self._draining = 0
+        self._drained = anyio.Event()
+        self._guard = self._spawn(self._close_with_the_loop(), "gateway_stream: pool")
+
+    @property
+    def draining(self) -> int:
+        """How many responses are being read on to their end."""
+        return self._draining
+
+    async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Exchange:
+        """Wait for a slot, then send a POST; see `Transport.send`."""
+        called = perf_counter()
+        lease = await self.leases.acquire()
+        queued = perf_counter() - called
+        try:
+            await self._prefer_a_drained_connection()
+        except BaseException:
+            lease.release()
+            raise
+        exchange = await self.transport.send(url, headers, body, lease)
+        exchange.queued = queued
+        if exchange.reused:
+            self._kept = max(0, self._kept - 1)
+        return exchange
+
+    def finish(self, exchange: Exchange) -> None:
+        """Take over an exchange whose terminal event came: keep its connection if that is cheap."""
+        if exchange.at_end:
+            self._keep(exchange)
+        else:
+            self._draining += 1
+            drain = self._spawn(self._drain(exchange), "gateway_stream: drain")
+            # Not in a `finally` of the drain: a task that is cancelled before it runs has none.
+            drain.add_done_callback(lambda _: self._end_drain(exchange))
+
+    def _keep(self, exchange: Exchange) -> None:
+        exchange.release()
+        self._kept += 1
+
+    async def _drain(self, exchange: Exchange) -> None:
+        size = 0
+        try:
+            with anyio.move_on_after(DRAIN_SECONDS):
+                while size <= DRAIN_BYTES:
+                    chunk = await exchange.read()
+                    if not chunk:
+                        self._kept += 1
+                        return
+                    size += len(chunk)
+        except GatewayError:
+            return
+
+    def _end_drain(self, exchange: Exchange) -> None:
+        exchange.abort()
+        self._draining -= 1
+        self._drained.set()
+        self._drained = anyio.Event()
+
+    async def _prefer_a_drained_connection(self) -> None:
+        if self._draining and not self._kept:
+            with anyio.move_on_after(DRAIN_WAIT_SECONDS):
+                await self._drained.wait()
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = self.loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _close_with_the_loop(self) -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self.closed = True
+            await self.transport.aclose()
+
+    async def aclose(self) -> None:
+        """Close the pool and end the background tasks."""
+        self.closed = True
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,240 @@
+"""The one aiohttp pool, and the border at which foreign errors become ours.
+
+An `Exchange` is one request and its response: it owns a lease from the moment it is sent until its
+connection is free again. That moment comes in one of three ways. Read to the end, the connection
+goes back to the pool by itself. Ended by its terminal event before the last bytes of HTTP came, it
+is *drained*: read on in the background for a moment, because a connection dropped for two
+milliseconds of patience costs the next request a TLS handshake. Left in any other state, it is
+aborted, which is synchronous and so works under cancellation and from a finalizer.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+from yarl import URL
+
+from gateway_stream.errors import ConnectError, ConnectionLost, GatewayError, TimedOut
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Mapping
+    from types import SimpleNamespace
+
+    from aiohttp.tracing import TraceConfig
+
+    from gateway_stream.net.leases import Lease
+
+__all__ = ["Exchange", "Transport"]
+
+_ERROR_BODY: Final = 64 * 1024
+
+
+class Exchange:
+    """One request and its response. Its owner reads it to the end, drains it or aborts it."""
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        lease: Lease,
+        live: set[Exchange],
+        *,
+        connect: float,
+        reused: bool,
+    ) -> None:
+        self._response = response
+        self._content = response.content
+        self._lease = lease
+        self._live = live
+        self._aborted = False
+        live.add(self)
+        self.queued = 0.0
+        self.connect = connect
+        self.reused = reused
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+
+    async def read(self) -> bytes:
+        """The next bytes of the body as they come; empty at its end.
+
+        Raises:
+            ConnectionLost: the body broke off.
+        """
+        try:
+            chunk = await self._content.readany()
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+            self.abort()
+            message = f"the connection to the gateway was lost: {_reason(error)}"
+            raise ConnectionLost(
+                message, code=type(error).__name__, phase="stream", retryable=True, hint=_LOST
+            ) from error
+        if not chunk:
+            self._free()
+        return chunk
+
+    async def read_error(self) -> bytes:
+        """The body of a response that is no answer, as far as its first 64 KiB."""
+        body = b""
+        try:
+            while len(body) < _ERROR_BODY:
+                chunk = await self.read()
+                if not chunk:
+                    return body
+                body += chunk
+        except ConnectionLost:
+            return body
+        finally:
+            self.abort()
+        return body[:_ERROR_BODY]
+
+    @property
+    def at_end(self) -> bool:
+        """Whether HTTP's end of the body has come; what is left of it may be thrown away."""
+        return self._content.is_eof()
+
+    def release(self) -> None:
+        """Give the connection back to the pool: its response is at its end."""
+        self._response.release()
+        self._free()
+
+    def abort(self) -> None:
+        """Close the connection and free the slot, now. Does nothing the second time."""
+        if not self._aborted:
+            self._aborted = True
+            self._response.close()
+            self._free()
+
+    def _free(self) -> None:
+        self._live.discard(self)
+        self._lease.release()
+
+
+_LOST: Final = "Send the request again; what came is in the error's partial."
+
+
+class Transport:
+    """A pool of connections that belongs to one event loop."""
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        proxy_for: Callable[[URL], str | None],
+        *,
+        connect_timeout: float,
+    ) -> None:
+        self._proxy_for = proxy_for
+        self._connect_timeout = connect_timeout
+        self._live: set[Exchange] = set()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=context),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout),
+            trace_configs=[_connect_trace()],
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        )
+
+    async def send(
+        self, url: str, headers: Mapping[str, str], body: bytes, lease: Lease
+    ) -> Exchange:
+        """Send a POST and give the exchange once the response's headers are here.
+
+        The exchange owns ``lease`` from then on; if nothing comes back, the lease is released.
+        Redirects are not followed: what is sent here is for this host alone.
+
+        Raises:
+            ConnectError: no connection.
+            TimedOut: no connection in time.
+            ConnectionLost: the connection broke before the response began.
+        """
+        target = URL(url, encoded=True)
+        connecting = _Connecting()
+        try:
+            response = await self._session.post(
+                target,
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                proxy=self._proxy_for(target),
+                trace_request_ctx=connecting,
+            )
+        except BaseException as error:
+            lease.release()
+            if isinstance(error, aiohttp.ClientError | OSError):
+                raise self._foreign(error, target) from error
+            raise
+        return Exchange(
+            response, lease, self._live, connect=connecting.seconds, reused=connecting.reused
+        )
+
+    def _foreign(self, error: Exception, target: URL) -> GatewayError:
+        """The error of ours that stands for one of aiohttp's."""
+        place = f"{target.host}:{target.port}"
+        if isinstance(error, TimeoutError):
+            message = f"no connection to {place} within {self._connect_timeout:g} s"
+            hint = "Check the network and the proxy settings."
+            return TimedOut(message, phase="connect", retryable=True, hint=hint)
+        if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+            message = f"TLS with {place} failed: {_reason(error)}"
+            hint = "If a private authority signs there, name its certificates in SSL_CERT_FILE or ssl=."
+            return ConnectError(message, code="tls", phase="connect", hint=hint)
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            message = f"the proxy refused the way to {place}: {error.status} {error.message}"
+            hint = "Check HTTPS_PROXY, NO_PROXY or proxy=."
+            return ConnectError(
+                message, code="proxy", status=error.status, phase="connect", hint=hint
+            )
+        if isinstance(error, aiohttp.ClientConnectorError):
+            message = f"no connection to {place}: {_reason(error)}"
+            hint = "Check the host's name, the network and the proxy settings."
+            return ConnectError(message, code="connect", phase="connect", retryable=True, hint=hint)
+        message = f"the connection to {place} was lost before it answered: {_reason(error)}"
+        return ConnectionLost(
+            message,
+            code=type(error).__name__,
+            phase="response",
+            retryable=True,
+            hint="Send the request again.",
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection, those in use too."""
+        for exchange in list(self._live):
+            exchange.abort()
+        await self._session.close()
+
+
+def _reason(error: BaseException) -> str:
+    system = getattr(error, "os_error", None)
+    text = str(system or error) or type(error).__name__
+    return " ".join(text.split())[:300]
+
+
+class _Connecting:
+    """How one request came by its connection."""
+
+    __slots__ = ("began", "reused", "seconds")
+
+    def __init__(self) -> None:
+        self.began = 0.0
+        self.seconds = 0.0
+        self.reused = False
+
+
+def _connect_trace() -> TraceConfig:
+    async def begin(_session: object, context: SimpleNamespace, _parameters: object) -> None:
+        context.trace_request_ctx.began = perf_counter()
+
+    async def end(_session: object, context: SimpleNamespace, _parameters: object) -> None:
+        connecting = context.trace_request_ctx
+        connecting.seconds = perf_counter() - connecting.began
+
+    async def reuse(_session: object, context: SimpleNamespace, _parameters: object) -> None:
+        context.trace_request_ctx.reused = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_start.append(begin)
+    trace.on_connection_create_end.append(end)
+    trace.on_connection_reuseconn.append(reuse)
+    return trace

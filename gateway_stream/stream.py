@@ -1,0 +1,304 @@
+"""One answer while it comes.
+
+An `EventStream` is a class and not a generator: it can be closed from anywhere, twice, and by the
+garbage collector, and it never suspends inside somebody's cancel scope. It pulls: nothing is read
+from the socket until the reader asks, so a slow reader slows the model's host down and not this
+process's memory.
+
+What is read is folded as it comes, so `turn`, `partial` and the timings are there however the
+events are read. The terminal event frees the connection at once; leaving earlier closes it.
+
+A stream that is dropped unclosed is closed by its finalizer, which runs in any thread and may run
+anywhere: it only schedules the close on the stream's own loop, and does nothing where that loop is
+closed or belongs to another process.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
+
+import msgspec
+
+from gateway_stream.errors import ConnectionLost, GatewayError
+from gateway_stream.events import Event, Failure, Notice, Stop, TextDelta
+from gateway_stream.turn import Accumulator, PartialTurn, Timings, Turn
+from gateway_stream.wire.sse import Frame
+
+if TYPE_CHECKING:
+    import asyncio
+    from types import TracebackType
+
+    from gateway_stream.net.loops import LoopState
+    from gateway_stream.net.transport import Exchange
+    from gateway_stream.wire.decoder import Decoder
+
+T = TypeVar("T")
+
+__all__ = ["Batch", "EventStream", "Opened"]
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """What one read of the socket brought.
+
+    ``read_at`` is when the bytes came, in seconds of ``time.perf_counter``. ``frames`` holds the
+    raw frames that were read, where `EventStream.batches` was asked for them.
+    """
+
+    events: Sequence[Event]
+    read_at: float
+    frames: Sequence[Frame] = ()
+
+
+class Opened(NamedTuple):
+    """A response that began well, and what reads it."""
+
+    state: LoopState
+    exchange: Exchange
+    decoder: Decoder
+    notices: Sequence[Notice]
+
+
+class EventStream:
+    """The events of one answer. Made by `Client.stream`; sends its request when entered or first read.
+
+    Iterate it for events, or read it by `text`, `batches` or `turn`. Use it in ``async with``, so
+    that leaving early closes the connection at once. One task reads it at a time.
+    """
+
+    def __init__(self, open_: Callable[[], Awaitable[Opened]], place: str) -> None:
+        self._open = open_
+        self._place = place
+        self._opened: Opened | None = None
+        self._accumulator = Accumulator()
+        self._ready: Sequence[Event] = ()
+        self._next = 0
+        self._read_at = 0.0
+        self._called = 0.0
+        self._first_byte: float | None = None
+        self._first_content: float | None = None
+        self._longest_gap = 0.0
+        self._reads = 0
+        self._reading = False
+        self._ended = False
+        self._free = True
+        self._cause: GatewayError | None = None
+
+    # Reading.
+
+    async def __aenter__(self) -> Self:
+        await self._ensure_open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> EventStream:
+        return self
+
+    async def __anext__(self) -> Event:
+        """The next event.
+
+        Raises:
+            GatewayError: the answer failed; the error's ``partial`` holds what came.
+        """
+        while self._next >= len(self._ready):
+            if self._ended:
+                raise StopAsyncIteration
+            await self._fill()
+        event = self._ready[self._next]
+        self._next += 1
+        if type(event) is Failure:
+            raise self._error(event)
+        return event
+
+    def text(self) -> AsyncIterator[str]:
+        """The prose of the answer, piece by piece. Raises as iterating does."""
+        return _Steps(self._next_text)
+
+    def batches(self, *, frames: bool = False) -> AsyncIterator[Batch]:
+        """The events as they were read, failures as data; ``frames`` adds the raw frames.
+
+        Ask for frames before anything is read.
+        """
+        return _Steps(partial(self._next_batch, frames=frames))
+
+    async def _next_text(self) -> str:
+        while True:
+            event = await self.__anext__()
+            if type(event) is TextDelta:
+                return event.text
+
+    async def _next_batch(self, *, frames: bool) -> Batch:
+        decoder = (await self._ensure_open()).decoder
+        if frames:
+            decoder.keep_frames()
+        while self._next >= len(self._ready):
+            if self._ended:
+                raise StopAsyncIteration
+            await self._fill()
+        events = self._ready[self._next :]
+        self._next = len(self._ready)
+        return Batch(events, self._read_at, decoder.take_frames() if frames else ())
+
+    async def turn(self) -> Turn:
+        """Read to the end and give the whole answer.
+
+        Raises:
+            GatewayError: the answer is not whole; the error's ``partial`` holds what came.
+        """
+        while not self._ended:
+            self._next = len(self._ready)
+            await self._fill()
+        try:
+            return self._accumulator.turn(stop_seen=self._stop_seen, timings=self.timings)
+        except GatewayError as error:
+            raise error from self._cause
+
+    @property
+    def partial(self) -> PartialTurn:
+        """What came so far."""
+        return self._accumulator.partial(stop_seen=self._stop_seen, timings=self.timings)
+
+    @property
+    def timings(self) -> Timings:
+        """How long the answer took so far, from when its request was made."""
+        exchange = self._opened.exchange if self._opened else None
+        return Timings(
+            queued=exchange.queued if exchange else 0.0,
+            connect=exchange.connect if exchange else 0.0,
+            first_byte=self._first_byte,
+            first_content=self._first_content,
+            last=self._read_at - self._called if self._reads else None,
+            longest_gap=self._longest_gap,
+            reads=self._reads,
+        )
+
+    @property
+    def _stop_seen(self) -> Stop | None:
+        return self._opened.decoder.stop_seen if self._opened else None
+
+    def _error(self, failure: Failure) -> GatewayError:
+        error = GatewayError.from_failure(failure, self.partial)
+        error.__cause__ = self._cause
+        return error
+
+    # Filling.
+
+    async def _ensure_open(self) -> Opened:
+        opened = self._opened
+        if opened is None:
+            self._called = perf_counter()
+            opened = self._opened = await self._open()
+            self._free = False
+            self._ready = opened.notices
+            self._accumulator.extend(opened.notices)
+        return opened
+
+    async def _fill(self) -> None:
+        """Read once and decode what came."""
+        if self._reading:
+            message = "this stream is being read by another task"
+            raise RuntimeError(message)
+        self._reading = True
+        try:
+            first = self._opened is None
+            opened = await self._ensure_open()
+            if not (first and opened.notices):
+                await self._read(opened)
+        finally:
+            self._reading = False
+
+    async def _read(self, opened: Opened) -> None:
+        decoder = opened.decoder
+        try:
+            chunk = await opened.exchange.read()
+        except ConnectionLost as lost:
+            if self._ended:  # closed by another task while this one waited
+                self._ready, self._next = (), 0
+                return
+            self._cause = lost
+            events = decoder.close(clean=False)
+        else:
+            if chunk:
+                self._measure()
+                events = decoder.feed(chunk)
+            else:
+                events = decoder.close(clean=True)
+        if decoder.delivered and self._first_content is None:
+            self._first_content = self._read_at - self._called
+        self._accumulator.extend(events)
+        self._ready, self._next = events, 0
+        if decoder.done:
+            self._end(opened, whole=isinstance(events[-1], Stop))
+
+    def _measure(self) -> None:
+        now = perf_counter()
+        if self._reads:
+            self._longest_gap = max(self._longest_gap, now - self._read_at)
+        else:
+            self._first_byte = now - self._called
+        self._reads += 1
+        self._read_at = now
+
+    def _end(self, opened: Opened, *, whole: bool) -> None:
+        self._ended = True
+        if not self._free:
+            self._free = True
+            if whole or opened.exchange.at_end:
+                opened.state.finish(opened.exchange)
+            else:
+                opened.exchange.abort()
+
+    # Leaving.
+
+    async def aclose(self) -> None:
+        """Close the connection if the answer has not ended. Does nothing the second time."""
+        self._ended = True
+        if self._opened is not None and not self._free:
+            self._free = True
+            self._opened.exchange.abort()
+
+    def __del__(self) -> None:
+        if getattr(self, "_free", True) or self._opened is None:
+            return
+        state = self._opened.state
+        if state.pid != os.getpid():
+            return
+        _schedule(state.loop, self._opened.exchange.abort)
+        warnings.warn(
+            f"a stream was dropped before its end; use 'async with' at {self._place}",
+            ResourceWarning,
+            stacklevel=2,
+            source=self,
+        )
+
+
+def _schedule(loop: asyncio.AbstractEventLoop, work: Callable[[], object]) -> None:
+    if not loop.is_closed():
+        try:
+            loop.call_soon_threadsafe(work)
+        except RuntimeError:  # it closed between the two lines
+            return
+
+
+class _Steps(Generic[T]):
+    """An async iterator that is one method, called until it raises. Needs no closing."""
+
+    def __init__(self, step: Callable[[], Awaitable[T]]) -> None:
+        self._step = step
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        return await self._step()

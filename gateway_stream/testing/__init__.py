@@ -1,0 +1,27 @@
+"""A public test kit: a gateway on loopback that says and breaks what a test wants.
+
+`FakeGateway` serves, a `Reply` says what, a `Fault` says what goes wrong with it, `chop` cuts bytes
+into reads. The pytest fixture is in `gateway_stream.testing.fixtures`.
+"""
+
+from __future__ import annotations
+
+from gateway_stream.testing.chop import Cuts, chop
+from gateway_stream.testing.replies import Fault, Reply
+from gateway_stream.testing.routes import Received, Surface
+from gateway_stream.testing.script import FamilyName, Script, ScriptedCall
+from gateway_stream.testing.server import FakeGateway, Handler
+
+__all__ = [
+    "Cuts",
+    "FakeGateway",
+    "FamilyName",
+    "Fault",
+    "Handler",
+    "Received",
+    "Reply",
+    "Script",
+    "ScriptedCall",
+    "Surface",
+    "chop",
+]

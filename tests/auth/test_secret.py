@@ -1,0 +1,126 @@
+"""A secret is seen only where it is revealed."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import pprint
+from dataclasses import asdict, dataclass
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway_stream.auth import Secret
+from gateway_stream.errors import ConfigError
+
+VALUE = "dapi0123456789abcdef"
+
+
+def test_it_is_revealed_on_request() -> None:
+    assert Secret(VALUE).reveal() == VALUE
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        repr(Secret(VALUE)),
+        str(Secret(VALUE)),
+        f"{Secret(VALUE)}",
+        f"{Secret(VALUE):>40}",
+        f"{Secret(VALUE)!r}",
+        format(Secret(VALUE)),
+        "%s %r" % (Secret(VALUE), Secret(VALUE)),  # noqa: UP031
+        pprint.pformat({"token": [Secret(VALUE)]}),
+        ascii(Secret(VALUE)),
+    ],
+)
+def test_text_of_a_secret_is_asterisks(shown: str) -> None:
+    assert VALUE not in shown
+    assert "***" in shown
+
+
+@pytest.mark.parametrize(
+    "dump",
+    [
+        pickle.dumps,
+        json.dumps,
+        msgspec.json.encode,
+        msgspec.msgpack.encode,
+        msgspec.to_builtins,
+        vars,
+    ],
+)
+def test_a_secret_cannot_be_serialized(dump: object) -> None:
+    assert callable(dump)
+    with pytest.raises(TypeError) as caught:
+        dump(Secret(VALUE))
+    assert VALUE not in str(caught.value)
+
+
+def test_a_structure_that_holds_a_secret_does_not_show_it() -> None:
+    @dataclass
+    class Holder:
+        token: Secret
+
+    class Record(msgspec.Struct):
+        token: Secret
+
+    assert VALUE not in repr(Holder(Secret(VALUE)))
+    assert VALUE not in repr(asdict(Holder(Secret(VALUE))))
+    assert VALUE not in repr(Record(Secret(VALUE)))
+
+
+def test_copies_are_the_same_secret() -> None:
+    secret = Secret(VALUE)
+    assert copy.copy(secret) is secret
+    assert copy.deepcopy([secret])[0] is secret
+
+
+def test_secrets_are_equal_when_their_values_are() -> None:
+    assert Secret(VALUE) == Secret(VALUE)
+    assert hash(Secret(VALUE)) == hash(Secret(VALUE))
+    assert Secret(VALUE) != Secret(VALUE + "x")
+
+
+def test_a_secret_never_equals_text() -> None:
+    assert Secret(VALUE) != VALUE
+    assert hash(Secret(VALUE)) != hash(VALUE)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        pytest.param("", "is empty", id="an empty one"),
+        pytest.param(f"{VALUE}\n", "control character", id="one with the line end of its file"),
+        pytest.param(f"{VALUE}\r\nX-Evil: 1", "control character", id="one that adds a header"),
+        pytest.param(f"{VALUE}\0", "control character", id="one with a null"),
+        pytest.param(f"Bearer {VALUE}", "has a blank", id="one with its scheme"),
+        pytest.param(f" {VALUE}", "has a blank", id="one with a blank in front"),
+        pytest.param(f"{VALUE}…", "not ASCII", id="one that was shortened by a web page"),
+        pytest.param(f"{VALUE}é", "not ASCII", id="one with a letter of Latin-1"),
+        pytest.param(f"{VALUE}\udc80", "not ASCII", id="one with a lone surrogate"),
+        pytest.param(None, "is NoneType", id="none at all"),
+        pytest.param(VALUE.encode(), "is bytes", id="bytes"),
+    ],
+)
+def test_what_is_no_credential_is_refused(value: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says) as caught:
+        Secret(value, name="DATABRICKS_TOKEN")
+    assert str(caught.value).startswith("DATABRICKS_TOKEN ")
+    assert VALUE not in str(caught.value)
+
+
+@given(st.text())
+def test_every_text_is_a_secret_or_refused_without_being_quoted(text: str) -> None:
+    value = f"{VALUE}{text}"
+    try:
+        secret = Secret(value)
+    except ConfigError as error:
+        refusal = f"{error} {error!r}"
+    else:
+        refusal = ""
+        assert secret.reveal() == value
+    assert VALUE not in refusal

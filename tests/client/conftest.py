@@ -1,0 +1,38 @@
+"""A client beside a fake gateway, with nothing of the machine's own settings."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway_stream import Client
+from gateway_stream.testing.fixtures import fake_gateway
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from gateway_stream.testing import FakeGateway
+
+__all__ = ["fake_gateway"]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith("DATABRICKS_") or name.lower().endswith("_proxy") or "CERT" in name:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture
+async def client(fake_gateway: FakeGateway) -> AsyncIterator[Client]:
+    async with Client(host=fake_gateway.url, token="dapi-test") as client:
+        yield client

@@ -1,0 +1,116 @@
+"""Against a real workspace: text, a tool loop and usage, for each wire family.
+
+``make live`` runs these. They need a host and credentials in the environment or in
+``~/.databrickscfg``, and skip where there are none. Which model stands for a family can be named:
+``GATEWAY_STREAM_LIVE_ANTHROPIC=databricks-claude-...`` and so on. Each test leaves a cassette under
+``live-cassettes/`` (or ``GATEWAY_STREAM_LIVE_CASSETTES``): the request without headers, and the
+frames that came. It holds no credentials and can be attached to a bug report; read it first, since
+it holds the model's words.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway_stream import Client, ConfigError, Message, ToolResultPart, Turn
+from gateway_stream.wire.family import check_grammar
+from tests.live.cassette import Cassette
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from gateway_stream.events import Event
+
+pytestmark = pytest.mark.live
+
+MODELS = {
+    "openai_chat": "databricks-meta-llama-3-3-70b-instruct",
+    "openai_responses": "databricks-gpt-5-mini",
+    "anthropic": "databricks-claude-haiku-4-5",
+    "gemini": "databricks-gemini-2-5-flash",
+}
+EACH_FAMILY = pytest.mark.parametrize("family", MODELS)
+
+
+def weather(city: str) -> str:
+    """The weather in a city, now."""
+    return f"It is sunny in {city}."
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    try:
+        client = Client()
+    except ConfigError as error:
+        pytest.skip(f"no workspace to ask: {error}")
+    if client.anonymous:
+        pytest.skip("no credentials to ask with: set DATABRICKS_TOKEN, or a profile with a token")
+    async with client:
+        yield client
+
+
+@pytest.fixture
+def cassette(request: pytest.FixtureRequest) -> Cassette:
+    folder = Path(os.environ.get("GATEWAY_STREAM_LIVE_CASSETTES", "live-cassettes"))
+    return Cassette(folder / f"{request.node.name}.jsonl")
+
+
+def model_of(family: str) -> str:
+    return os.environ.get(f"GATEWAY_STREAM_LIVE_{family.upper()}") or MODELS[family]
+
+
+async def ask(
+    client: Client,
+    cassette: Cassette,
+    family: str,
+    conversation: list[str | Message | Turn],
+    **options: object,
+) -> tuple[list[Event], Turn]:
+    """One request, its frames kept, its events held against the grammar."""
+    model = model_of(family)
+    cassette.asked(family, model, conversation, options)
+    async with client.stream(model, conversation, family=family, **options) as stream:  # type: ignore[arg-type]
+        events: list[Event] = []
+        async for batch in stream.batches(frames=True):
+            cassette.came(batch)
+            events += batch.events
+        check_grammar(events)
+        return events, await stream.turn()
+
+
+@EACH_FAMILY
+async def test_a_model_answers_in_text_with_usage(
+    client: Client, cassette: Cassette, family: str
+) -> None:
+    _, turn = await ask(
+        client, cassette, family, ["Reply with the single word: pong"], max_tokens=500
+    )
+    assert "pong" in turn.text.lower()
+    assert turn.usage.input
+    assert turn.usage.output
+    assert turn.stop.reason == "end_turn"
+
+
+@EACH_FAMILY
+async def test_a_model_calls_a_tool_and_reads_its_result(
+    client: Client, cassette: Cassette, family: str
+) -> None:
+    conversation: list[str | Message | Turn] = ["What is the weather in Paris? Use the tool."]
+    _, turn = await ask(client, cassette, family, conversation, tools=[weather], max_tokens=1000)
+    assert turn.stop.reason == "tool_use"
+    (call,) = turn.tool_calls
+    assert "paris" in json.dumps(call.arguments).lower()
+    result = ToolResultPart(call_id=call.id, content=weather(**call.arguments))
+    conversation += [turn, Message("user", (result,))]
+    _, turn = await ask(client, cassette, family, conversation, tools=[weather], max_tokens=1000)
+    assert "sunny" in turn.text.lower()
