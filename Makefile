@@ -5,6 +5,8 @@
 PYTHON ?= python3
 VENV ?= $(if $(filter python3,$(notdir $(PYTHON))),.venv,.venv-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
+CLI := -e '.[cli]'
+TEST := -e '.[cli,test]'
 INSTALL = if command -v uv >/dev/null 2>&1; \
 	then uv pip install --quiet --python $(BIN)/python $(1); \
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1); fi
@@ -46,9 +48,9 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.cli: $(VENV)/.made pyproject.toml
-	@$(call INSTALL,-e '.[cli]')
+	@$(call INSTALL,$(CLI))
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.made pyproject.toml
-	@$(call INSTALL,-e '.[cli,test]')
+	@$(call INSTALL,$(TEST))
 	@touch $@ $(VENV)/.cli
