@@ -29,6 +29,13 @@ from gateway_stream.errors import ConfigError, GatewayError
 from gateway_stream.gateway.models import provider_of
 from gateway_stream.gateway.routes import family_for, route
 from gateway_stream.gateway.settings import resolve
+from gateway_stream.net.hidden import Hidden
+from gateway_stream.net.surroundings import (
+    certificate_settings,
+    proxy_for,
+    read_proxy,
+    tls_context,
+)
 from gateway_stream.options import Conversation, RequestOptions, build_request
 from gateway_stream.stream import EventStream, Opened
 from gateway_stream.wire import FAMILIES
@@ -38,7 +45,7 @@ from gateway_stream.wire.sse import EVENT_LIMIT
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from gateway_stream.auth.secret import Secret
@@ -99,7 +106,6 @@ class Client:
         allow_host: tuple[str, ...] = (),
         allow_http: bool = False,
     ) -> None:
-        self._environ = dict(os.environ)
         self._settings = resolve(
             host=host,
             token=token,
@@ -107,15 +113,18 @@ class Client:
             profile=profile,
             allow_host=allow_host,
             allow_http=allow_http,
-            environ=self._environ,
-            home=Path.home(),
+            environ=os.environ,
+            home=_home(),
         )
-        if pool_size < 1:
-            message = f"pool_size is {pool_size}"
-            raise ConfigError(message, hint="Give 1 or more.")
+        _at_least_one(pool_size=pool_size, event_limit=event_limit)
+        if isinstance(ssl, bool):
+            message = "ssl= takes a TLS context, or the path of the certificates to trust"
+            raise ConfigError(message, hint="Leave it out to trust what the system trusts.")
         self._family = _known_family(family)
         self._ssl = ssl
-        self._proxy = proxy
+        self._certificates = certificate_settings(os.environ)
+        base = self._settings.base
+        self._proxy = read_proxy(proxy, "proxy=") if proxy else proxy_for(base.scheme, base.netloc)
         self._pool_size = pool_size
         self._event_limit = event_limit
         self._headers = {
@@ -184,15 +193,16 @@ class Client:
         wire = dialect.encode_request(request, provider_of(request.model))
         way = route(self._settings.base, family, request.model, stream=request.stream)
         headers = self._headers | way.headers | self._authorization() | wire.headers
+        body = _encode(wire.body)
         state = await self._state()
-        exchange = await state.send(way.url, headers, _encode(wire.body))
+        exchange = await state.send(way.url, headers, body)
         request_id = exchange.headers.get("x-request-id")
         if exchange.status != HTTPStatus.OK:
-            body = b""
+            told = b""
             with anyio.move_on_after(ERROR_BODY_SECONDS):
-                body = await exchange.read_error()
+                told = await exchange.read_error()
             exchange.abort()
-            raise self._refusal(exchange.status, exchange.headers, body)
+            raise self._refusal(exchange.status, exchange.headers, told)
         decoder = Decoder(
             dialect,
             request_id=request_id,
@@ -210,7 +220,7 @@ class Client:
 
     def _authorization(self) -> dict[str, str]:
         token = self._settings.token
-        return {"Authorization": f"Bearer {token.reveal()}"} if token else {}
+        return {"Authorization": Hidden(f"Bearer {token.reveal()}")} if token else {}
 
     # Loops.
 
@@ -233,26 +243,29 @@ class Client:
             await opening.wait()
 
     async def _open_state(self, key: tuple[int, asyncio.AbstractEventLoop]) -> LoopState:
-        # aiohttp is imported here and not above, so that importing the package stays cheap.
-        from gateway_stream.net.loops import LoopState  # noqa: PLC0415
-        from gateway_stream.net.surroundings import proxy_for, tls_context  # noqa: PLC0415
-        from gateway_stream.net.transport import Transport  # noqa: PLC0415
-
         opening = self._opening[key] = anyio.Event()
         try:
-            context = await anyio.to_thread.run_sync(tls_context, self._ssl, self._environ)
-            transport = Transport(
-                context,
-                lambda url: self._proxy or proxy_for(url.scheme, url.host or "", self._environ),
-                connect_timeout=CONNECT_SECONDS,
-            )
+            make = await anyio.to_thread.run_sync(self._prepare)
             for old in [old for old in self._states if old[1].is_closed()]:
                 del self._states[old]
-            state = self._states[key] = LoopState(transport, pool_size=self._pool_size)
+            state = self._states[key] = make()
             return state
         finally:
             del self._opening[key]
             opening.set()
+
+    def _prepare(self) -> Callable[[], LoopState]:
+        """What takes time and no loop: importing aiohttp, reading certificates. Runs in a thread."""
+        from gateway_stream.net.loops import LoopState  # noqa: PLC0415
+        from gateway_stream.net.transport import Transport  # noqa: PLC0415
+
+        context = tls_context(self._ssl, self._certificates)
+
+        def make() -> LoopState:
+            transport = Transport(context, self._proxy, connect_timeout=CONNECT_SECONDS)
+            return LoopState(transport, pool_size=self._pool_size)
+
+        return make
 
     async def __aenter__(self) -> Self:
         return self
@@ -270,6 +283,20 @@ class Client:
         state = self._states.pop((os.getpid(), asyncio.get_running_loop()), None)
         if state is not None:
             await state.aclose()
+
+
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:  # a container's user may have no entry and no HOME
+        return None
+
+
+def _at_least_one(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < 1:
+            message = f"{name} is {number}"
+            raise ConfigError(message, hint="Give 1 or more.")
 
 
 def _known_family(family: str | None) -> str | None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
 
 import msgspec
 
-from gateway_stream.errors import ConnectionLost, GatewayError
+from gateway_stream.errors import ConfigError, ConnectionLost, GatewayError, StreamTruncated
 from gateway_stream.events import Event, Failure, Notice, Stop, TextDelta
 from gateway_stream.turn import Accumulator, PartialTurn, Timings, Turn
 from gateway_stream.wire.sse import Frame
@@ -85,7 +85,9 @@ class EventStream:
         self._reads = 0
         self._reading = False
         self._ended = False
-        self._free = True
+        self._whole = False
+        self._closed = False
+        self._free = True  # whether no connection is held
         self._cause: GatewayError | None = None
 
     # Reading.
@@ -157,8 +159,11 @@ class EventStream:
             GatewayError: the answer is not whole; the error's ``partial`` holds what came.
         """
         while not self._ended:
-            self._next = len(self._ready)
+            self._ready, self._next = (), 0
             await self._fill()
+        self._ready, self._next = (), 0  # a turn is all events: none is left to iterate
+        if self._closed and not self._whole:
+            raise self._closed_early()
         try:
             return self._accumulator.turn(stop_seen=self._stop_seen, timings=self.timings)
         except GatewayError as error:
@@ -197,24 +202,54 @@ class EventStream:
     async def _ensure_open(self) -> Opened:
         opened = self._opened
         if opened is None:
-            self._called = perf_counter()
-            opened = self._opened = await self._open()
-            self._free = False
-            self._ready = opened.notices
-            self._accumulator.extend(opened.notices)
+            self._claim()
+            try:
+                opened = await self._send()
+            finally:
+                self._reading = False
         return opened
 
-    async def _fill(self) -> None:
-        """Read once and decode what came."""
+    async def _send(self) -> Opened:
+        if self._closed:
+            message = "this stream was closed before its request was sent"
+            raise ConfigError(message, hint="Make another with client.stream().")
+        self._called = self._read_at = perf_counter()
+        opened = await self._open()
+        self._opened = opened
+        if self._closed:  # by another task, while this one waited
+            opened.exchange.abort()
+            raise self._closed_early()
+        self._free = False
+        self._ready = opened.notices
+        self._accumulator.extend(opened.notices)
+        return opened
+
+    def _claim(self) -> None:
+        """One task at a time opens and reads."""
         if self._reading:
             message = "this stream is being read by another task"
             raise RuntimeError(message)
         self._reading = True
-        try:
-            first = self._opened is None
+
+    def _closed_early(self) -> StreamTruncated:
+        return StreamTruncated(
+            "the stream was closed before the answer's end",
+            code="closed",
+            phase="stream",
+            hint="Read it to its end, or call turn(), before leaving its block.",
+            partial=self.partial,
+        )
+
+    async def _fill(self) -> None:
+        """Read once and decode what came."""
+        opened = self._opened
+        if opened is None:
             opened = await self._ensure_open()
-            if not (first and opened.notices):
-                await self._read(opened)
+            if opened.notices:
+                return
+        self._claim()
+        try:
+            await self._read(opened)
         finally:
             self._reading = False
 
@@ -223,12 +258,13 @@ class EventStream:
         try:
             chunk = await opened.exchange.read()
         except ConnectionLost as lost:
-            if self._ended:  # closed by another task while this one waited
-                self._ready, self._next = (), 0
+            if self._closed:  # by another task, while this one waited
                 return
             self._cause = lost
             events = decoder.close(clean=False)
         else:
+            if self._closed:
+                return
             if chunk:
                 self._measure()
                 events = decoder.feed(chunk)
@@ -252,6 +288,7 @@ class EventStream:
 
     def _end(self, opened: Opened, *, whole: bool) -> None:
         self._ended = True
+        self._whole = whole
         if not self._free:
             self._free = True
             if whole or opened.exchange.at_end:
@@ -262,8 +299,9 @@ class EventStream:
     # Leaving.
 
     async def aclose(self) -> None:
-        """Close the connection if the answer has not ended. Does nothing the second time."""
-        self._ended = True
+        """Give no more events, and close the connection if the answer has not ended."""
+        self._closed = self._ended = True
+        self._ready, self._next = (), 0
         if self._opened is not None and not self._free:
             self._free = True
             self._opened.exchange.abort()
@@ -272,7 +310,7 @@ class EventStream:
         if getattr(self, "_free", True) or self._opened is None:
             return
         state = self._opened.state
-        if state.pid != os.getpid():
+        if state.pid != os.getpid() or state.loop.is_closed():
             return
         _schedule(state.loop, self._opened.exchange.abort)
         warnings.warn(
@@ -284,11 +322,10 @@ class EventStream:
 
 
 def _schedule(loop: asyncio.AbstractEventLoop, work: Callable[[], object]) -> None:
-    if not loop.is_closed():
-        try:
-            loop.call_soon_threadsafe(work)
-        except RuntimeError:  # it closed between the two lines
-            return
+    try:
+        loop.call_soon_threadsafe(work)
+    except RuntimeError:  # it closed since it was asked
+        return
 
 
 class _Steps(Generic[T]):

@@ -12,7 +12,9 @@ from collections import deque
 
 import anyio
 
-__all__ = ["Lease", "Leases"]
+from gateway_stream.errors import ConnectionLost
+
+__all__ = ["Lease", "Leases", "closed"]
 
 
 class Lease:
@@ -37,6 +39,7 @@ class Leases:
         self.limit = limit
         self.in_use = 0
         self._waiting: deque[_Waiter] = deque()
+        self._closed = False
 
     @property
     def queued(self) -> int:
@@ -44,7 +47,13 @@ class Leases:
         return len(self._waiting)
 
     async def acquire(self) -> Lease:
-        """Wait for a slot and take it."""
+        """Wait for a slot and take it.
+
+        Raises:
+            ConnectionLost: the pool was closed.
+        """
+        if self._closed:
+            raise closed()
         if self.in_use < self.limit and not self._waiting:
             self.in_use += 1
             return Lease(self)
@@ -53,23 +62,42 @@ class Leases:
         try:
             await waiter.served.wait()
         except BaseException:
-            if waiter.served.is_set():
+            if waiter.has_slot:
                 self.give_back()
-            else:
+            elif waiter in self._waiting:
                 self._waiting.remove(waiter)
             raise
+        if not waiter.has_slot:
+            raise closed()
         return Lease(self)
+
+    def close(self) -> None:
+        """Give no more slots; whoever waits for one is told."""
+        self._closed = True
+        while self._waiting:
+            self._waiting.popleft().served.set()
 
     def give_back(self) -> None:
         """Pass a slot to whoever waits longest, or free it."""
         if self._waiting:
-            self._waiting.popleft().served.set()
+            waiter = self._waiting.popleft()
+            waiter.has_slot = True
+            waiter.served.set()
         else:
             self.in_use -= 1
 
 
 class _Waiter:
-    __slots__ = ("served",)
+    __slots__ = ("has_slot", "served")
 
     def __init__(self) -> None:
+        self.has_slot = False
         self.served = anyio.Event()
+
+
+def closed() -> ConnectionLost:
+    """The error of a request whose client was closed before it was sent."""
+    message = "the client was closed before the request was sent"
+    return ConnectionLost(
+        message, code="closed", phase="queue", hint="Send it again if it is wanted."
+    )

@@ -69,8 +69,8 @@ class LoopState:
             raise
         exchange = await self.transport.send(url, headers, body, lease)
         exchange.queued = queued
-        if exchange.reused:
-            self._kept = max(0, self._kept - 1)
+        # A request that had to open a connection found none: those that were kept have gone.
+        self._kept = max(0, self._kept - 1) if exchange.reused else 0
         return exchange
 
     def finish(self, exchange: Exchange) -> None:
@@ -120,14 +120,19 @@ class LoopState:
     async def _close_with_the_loop(self) -> None:
         try:
             await anyio.sleep_forever()
-        finally:
-            self.closed = True
-            await self.transport.aclose()
+        except asyncio.CancelledError:
+            await self._close()
+            raise
 
     async def aclose(self) -> None:
         """Close the pool and end the background tasks."""
-        self.closed = True
+        await self._close()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _close(self) -> None:
+        self.closed = True
+        self.leases.close()
+        await self.transport.aclose()

@@ -11,21 +11,30 @@ aborted, which is synchronous and so works under cancellation and from a finaliz
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 from yarl import URL
 
-from gateway_stream.errors import ConnectError, ConnectionLost, GatewayError, TimedOut
+from gateway_stream.errors import (
+    ConnectError,
+    ConnectionLost,
+    GatewayError,
+    ProtocolError,
+    TimedOut,
+)
+from gateway_stream.net.hidden import Hidden
+from gateway_stream.net.leases import closed
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from types import SimpleNamespace
 
     from aiohttp.tracing import TraceConfig
 
     from gateway_stream.net.leases import Lease
+    from gateway_stream.net.surroundings import Proxy
 
 __all__ = ["Exchange", "Transport"]
 
@@ -118,19 +127,17 @@ class Transport:
     """A pool of connections that belongs to one event loop."""
 
     def __init__(
-        self,
-        context: ssl.SSLContext,
-        proxy_for: Callable[[URL], str | None],
-        *,
-        connect_timeout: float,
+        self, context: ssl.SSLContext, proxy: Proxy | None, *, connect_timeout: float
     ) -> None:
-        self._proxy_for = proxy_for
+        self._proxy = proxy
         self._connect_timeout = connect_timeout
         self._live: set[Exchange] = set()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=context),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout),
+            # With no limit of its own the pool makes nobody wait, so this is the time for a name
+            # look-up, a connection, a proxy's tunnel and TLS together.
+            timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout),
             trace_configs=[_connect_trace()],
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
@@ -146,27 +153,46 @@ class Transport:
         Raises:
             ConnectError: no connection.
             TimedOut: no connection in time.
-            ConnectionLost: the connection broke before the response began.
+            ConnectionLost: the connection broke before the response began, or the pool was closed.
         """
         target = URL(url, encoded=True)
         connecting = _Connecting()
-        try:
-            response = await self._session.post(
-                target,
-                data=body,
-                headers=headers,
-                allow_redirects=False,
-                proxy=self._proxy_for(target),
-                trace_request_ctx=connecting,
-            )
-        except BaseException as error:
+        if self._session.closed:
             lease.release()
-            if isinstance(error, aiohttp.ClientError | OSError):
-                raise self._foreign(error, target) from error
+            raise closed()
+        try:
+            response = await self._post(target, headers, body, connecting)
+        except BaseException:
+            lease.release()
             raise
         return Exchange(
             response, lease, self._live, connect=connecting.seconds, reused=connecting.reused
         )
+
+    async def _post(
+        self, target: URL, headers: Mapping[str, str], body: bytes, connecting: _Connecting
+    ) -> aiohttp.ClientResponse:
+        proxy = self._proxy
+        through: dict[str, Any] = {"proxy": proxy.url} if proxy else {}
+        if proxy and proxy.authorization:
+            authorization = {"Proxy-Authorization": Hidden(proxy.authorization)}
+            if target.scheme == "https":
+                through["proxy_headers"] = authorization
+            else:
+                headers = {**headers, **authorization}
+        try:
+            return await self._session.post(
+                target,
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                trace_request_ctx=connecting,
+                **through,
+            )
+        except (aiohttp.ClientError, OSError) as error:
+            failure, cause = self._foreign(error, target), _showable(error)
+        # Raised out here, so that what cannot be shown is not the error's context either.
+        raise failure from cause
 
     def _foreign(self, error: Exception, target: URL) -> GatewayError:
         """The error of ours that stands for one of aiohttp's."""
@@ -182,13 +208,16 @@ class Transport:
         if isinstance(error, aiohttp.ClientHttpProxyError):
             message = f"the proxy refused the way to {place}: {error.status} {error.message}"
             hint = "Check HTTPS_PROXY, NO_PROXY or proxy=."
-            return ConnectError(
-                message, code="proxy", status=error.status, phase="connect", hint=hint
-            )
+            status = error.status
+            return ConnectError(message, code="proxy", status=status, phase="connect", hint=hint)
         if isinstance(error, aiohttp.ClientConnectorError):
             message = f"no connection to {place}: {_reason(error)}"
             hint = "Check the host's name, the network and the proxy settings."
             return ConnectError(message, code="connect", phase="connect", retryable=True, hint=hint)
+        if isinstance(error, aiohttp.ClientResponseError):
+            message = f"{place} did not answer in HTTP: {error.message}"
+            hint = "Check that the host and port are the gateway's."
+            return ProtocolError(message, code="http", phase="response", hint=hint)
         message = f"the connection to {place} was lost before it answered: {_reason(error)}"
         return ConnectionLost(
             message,
@@ -203,6 +232,11 @@ class Transport:
         for exchange in list(self._live):
             exchange.abort()
         await self._session.close()
+
+
+def _showable(error: Exception) -> Exception | None:
+    """The error, unless it holds the request with its credentials."""
+    return None if isinstance(error, aiohttp.ClientResponseError) else error
 
 
 def _reason(error: BaseException) -> str:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
-from typing import TYPE_CHECKING
+import threading
+from pathlib import Path
 
+import anyio
 import pytest
 
 import gateway_stream
-from gateway_stream import AuthError, Client, ConfigError, GatewayError, Message, PartialTurn
-from gateway_stream.testing import FakeGateway, Reply
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from gateway_stream import (
+    AuthError,
+    Client,
+    ConfigError,
+    GatewayError,
+    Message,
+    PartialTurn,
+    ProtocolError,
+)
+from gateway_stream.client import ERROR_BODY_SECONDS
+from gateway_stream.testing import FakeGateway, Fault, Reply
 
 HELLO = Reply.scripted(text="hello")
 
@@ -187,14 +197,101 @@ def test_no_host_is_one_clear_line() -> None:
         Client()
 
 
-def test_making_a_client_is_cheap_and_needs_no_loop() -> None:
-    for _ in range(1000):
-        Client(host="https://adb-1.1.azuredatabricks.net", token="t")
+def test_making_a_client_makes_no_tls_context_no_socket_and_needs_no_loop(tmp_path: Path) -> None:
+    clients = [
+        Client(host="https://adb-1.1.azuredatabricks.net", token="t", ssl=tmp_path / "not-read-yet")
+        for _ in range(100)
+    ]
+    assert len(clients) == 100
 
 
-async def test_a_dedicated_gateway_host_has_paths_without_the_prefix(
-    fake_gateway: FakeGateway,
+class Noting:
+    """A path that notes which thread asks for it."""
+
+    def __init__(self) -> None:
+        self.threads: set[int] = set()
+
+    def __fspath__(self) -> str:
+        self.threads.add(threading.get_ident())
+        return "/nonexistent"
+
+
+async def test_certificates_are_read_off_the_loop() -> None:
+    path = Noting()
+    async with Client(host="https://127.0.0.1:1", ssl=path) as client:
+        with pytest.raises(ConfigError, match="ssl= names certificates"):
+            await client.complete("claude", "hi")
+    assert path.threads
+    assert threading.get_ident() not in path.threads
+
+
+@pytest.mark.parametrize("setting", ["pool_size", "event_limit"])
+def test_a_limit_of_nothing_is_refused(setting: str) -> None:
+    with pytest.raises(ConfigError, match=f"{setting} is 0"):
+        Client(host="http://127.0.0.1:1", **{setting: 0})  # type: ignore[arg-type]
+
+
+def test_tls_is_not_switched_off() -> None:
+    with pytest.raises(ConfigError, match="ssl= takes"):
+        Client(host="https://127.0.0.1:1", ssl=False)  # type: ignore[arg-type]
+
+
+def test_a_user_without_a_home_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError
+
+    monkeypatch.setattr(Path, "home", no_home)
+    assert not Client(host="https://127.0.0.1:1", token="t").anonymous
+
+
+async def test_a_cookie_is_not_kept(client: Client, fake_gateway: FakeGateway) -> None:
+    fake_gateway.default = dataclasses.replace(HELLO, headers=(("Set-Cookie", "a=b"),))
+    await client.complete("claude", "hi")
+    await client.complete("claude", "hi")
+    assert all("cookie" not in received.headers for received in fake_gateway.requests)
+
+
+async def test_an_event_beyond_the_limit_is_refused(fake_gateway: FakeGateway) -> None:
+    fake_gateway.default = Reply.scripted(text=["x" * 5000])
+    async with Client(host=fake_gateway.url, event_limit=2000) as client:
+        with pytest.raises(ProtocolError, match="larger than 2000 bytes"):
+            await client.complete("claude", "hi")
+
+
+async def test_calls_without_an_id_get_one_that_is_unique_in_the_conversation(
+    client: Client, fake_gateway: FakeGateway
 ) -> None:
+    call = {"functionCall": {"name": "f", "args": {}}}
+    frame = {"candidates": [{"content": {"parts": [call]}, "finishReason": "STOP"}]}
+    fake_gateway.default = Reply.recorded(b"data: " + json.dumps(frame).encode() + b"\n\n")
+    first = await client.complete("gemini", "hi")
+    second = await client.complete("gemini", ["hi", first, "go on"])
+    ids = [turn.tool_calls[0].id for turn in (first, second)]
+    assert ids == ["turn1_call_0", "turn3_call_0"]
+
+
+async def test_an_error_body_is_read_up_to_a_limit(
+    client: Client, fake_gateway: FakeGateway
+) -> None:
+    page = Reply.long(size=100_000_000)
+    fake_gateway.default = dataclasses.replace(page, status=500, family="anthropic")
+    with pytest.raises(GatewayError):
+        await client.complete("claude", "hi")
+    await fake_gateway.wait_for(lambda gateway: gateway.in_flight == 0)
+    assert fake_gateway.bytes_written < 50_000_000
+
+
+async def test_an_error_body_that_stalls_is_not_waited_for(
+    client: Client, fake_gateway: FakeGateway
+) -> None:
+    body = {"error_code": "INTERNAL_ERROR", "message": "it failed"}
+    fake_gateway.default = Reply.error(500, body).with_fault(Fault(stall_after=10))
+    with anyio.fail_after(5 * ERROR_BODY_SECONDS), pytest.raises(GatewayError) as caught:
+        await client.complete("claude", "hi")
+    assert caught.value.status == 500
+
+
+async def test_the_classic_surface_has_paths_of_its_own(fake_gateway: FakeGateway) -> None:
     fake_gateway.default = HELLO
     async with Client(host=f"{fake_gateway.url}/serving-endpoints") as classic:
         await classic.complete("claude", "hi")

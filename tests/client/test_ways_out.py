@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from typing import TYPE_CHECKING, Self
 
+import anyio
 import pytest
 import trustme
 
-from gateway_stream import Client, ConnectError, ConnectionLost, StreamTruncated
+from gateway_stream import Client, ConnectError, ConnectionLost, StreamTruncated, TimedOut
+from gateway_stream.net.loops import LoopState
+from gateway_stream.net.surroundings import Proxy
+from gateway_stream.net.transport import Transport
 from gateway_stream.testing import FakeGateway, Fault, Reply
 
 if TYPE_CHECKING:
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
 HELLO = Reply.scripted(text="hello there")
 
 
-class Proxy:
+class Forward:
     """A forward proxy for tests: CONNECT and absolute URLs."""
 
     def __init__(self) -> None:
@@ -59,8 +64,8 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @pytest.fixture
-async def proxy() -> AsyncIterator[Proxy]:
-    async with Proxy() as proxy:
+async def proxy() -> AsyncIterator[Forward]:
+    async with Forward() as proxy:
         yield proxy
 
 
@@ -108,7 +113,7 @@ async def test_a_private_authority_is_not_trusted_unnamed(secure: FakeGateway) -
     assert secure.requests == []
 
 
-async def test_a_given_proxy_is_used(proxy: Proxy, fake_gateway: FakeGateway) -> None:
+async def test_a_given_proxy_is_used(proxy: Forward, fake_gateway: FakeGateway) -> None:
     fake_gateway.default = HELLO
     async with Client(host=fake_gateway.url, token="t", proxy=proxy.url) as client:
         assert (await client.complete("claude", "hi")).text == "hello there"
@@ -116,7 +121,7 @@ async def test_a_given_proxy_is_used(proxy: Proxy, fake_gateway: FakeGateway) ->
 
 
 async def test_tls_goes_through_a_proxys_tunnel(
-    proxy: Proxy, secure: FakeGateway, bundle: Path
+    proxy: Forward, secure: FakeGateway, bundle: Path
 ) -> None:
     async with Client(host=secure.url, ssl=bundle, proxy=proxy.url) as client:
         assert (await client.complete("claude", "hi")).text == "hello there"
@@ -124,7 +129,7 @@ async def test_tls_goes_through_a_proxys_tunnel(
 
 
 async def test_the_environment_names_a_proxy_and_its_exceptions(
-    proxy: Proxy, fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+    proxy: Forward, fake_gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_gateway.default = HELLO
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
@@ -164,3 +169,20 @@ async def test_what_lost_a_connection_is_the_cause_of_a_cut_answer(
         with pytest.raises(StreamTruncated) as caught:
             await client.complete("claude", "hi")
     assert isinstance(caught.value.__cause__, ConnectionLost)
+
+
+async def test_a_way_out_that_says_nothing_is_not_waited_for() -> None:
+    context = ssl.create_default_context()
+    silent = socket.create_server(("127.0.0.1", 0))
+    port = silent.getsockname()[1]
+    quiet = Proxy(f"http://127.0.0.1:{port}")
+    try:
+        for proxy, host in ((None, f"127.0.0.1:{port}"), (quiet, "gateway.invalid")):
+            state = LoopState(Transport(context, proxy, connect_timeout=0.1), pool_size=1)
+            with anyio.fail_after(5), pytest.raises(TimedOut) as caught:
+                await state.send(f"https://{host}/", {}, b"")
+            assert caught.value.phase == "connect"
+            assert state.leases.in_use == 0
+            await state.aclose()
+    finally:
+        silent.close()

@@ -9,64 +9,103 @@ import pytest
 import trustme
 
 from gateway_stream.errors import ConfigError
-from gateway_stream.net.surroundings import proxy_for, tls_context
+from gateway_stream.net.surroundings import (
+    Proxy,
+    certificate_settings,
+    proxy_for,
+    read_proxy,
+    tls_context,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+P = Proxy("http://p:1")
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for scheme in ("http", "https", "all", "no"):
+        monkeypatch.delenv(f"{scheme}_proxy", raising=False)
+        monkeypatch.delenv(f"{scheme}_PROXY".upper(), raising=False)
+    monkeypatch.delenv("REQUEST_METHOD", raising=False)
+
 
 @pytest.mark.parametrize(
-    ("environ", "scheme", "host", "proxy"),
+    ("environ", "scheme", "netloc", "proxy"),
     [
         pytest.param({}, "https", "a.example", None, id="none is named"),
+        pytest.param({"HTTPS_PROXY": "http://p:1"}, "https", "a.example", P, id="upper case"),
+        pytest.param({"https_proxy": "http://p:1"}, "https", "a.example", P, id="lower case"),
         pytest.param(
-            {"HTTPS_PROXY": "http://p:1"}, "https", "a.example", "http://p:1", id="upper case"
+            {"https_proxy": "http://p:1", "HTTPS_PROXY": "http://q:1"},
+            "https", "a.example", P, id="lower case wins",
         ),
+        pytest.param({"HTTPS_PROXY": "p:1"}, "https", "a.example", P, id="no scheme"),
+        pytest.param({"HTTPS_PROXY": "http://p:1"}, "http", "a.example", None, id="another scheme"),
+        pytest.param({"ALL_PROXY": "http://p:1"}, "http", "a.example", P, id="all schemes"),
         pytest.param(
-            {"https_proxy": "http://p:1"}, "https", "a.example", "http://p:1", id="lower case"
-        ),
-        pytest.param({"HTTPS_PROXY": "p:1"}, "https", "a.example", "http://p:1", id="no scheme"),
-        pytest.param(
-            {"HTTPS_PROXY": "http://p:1"}, "http", "a.example", None, id="the other scheme"
-        ),
-        pytest.param(
-            {"ALL_PROXY": "http://p:1"}, "http", "a.example", "http://p:1", id="all schemes"
+            {"HTTP_PROXY": "http://p:1", "REQUEST_METHOD": "GET"},
+            "http", "a.example", None, id="set from a header",
         ),
         pytest.param(
             {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "a.example"},
-            "https",
-            "a.example",
-            None,
-            id="excepted",
+            "https", "a.example", None, id="excepted",
+        ),
+        pytest.param(
+            {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "a.example:443"},
+            "https", "a.example:443", None, id="excepted with its port",
         ),
         pytest.param(
             {"HTTPS_PROXY": "http://p:1", "NO_PROXY": ".example"},
-            "https",
-            "a.example",
-            None,
-            id="excepted domain",
+            "https", "a.example", None, id="excepted domain",
         ),
         pytest.param(
-            {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"},
-            "https",
-            "a.example",
-            None,
-            id="all excepted",
+            {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"}, "https", "a.example", None, id="all excepted"
         ),
         pytest.param(
-            {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "example"},
-            "https",
-            "a.test",
-            "http://p:1",
-            id="another",
+            {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "example"}, "https", "a.test", P, id="another"
         ),
         pytest.param({"HTTPS_PROXY": ""}, "https", "a.example", None, id="empty"),
     ],
-)
+)  # fmt: skip
 def test_the_environment_names_the_proxy(
-    environ: dict[str, str], scheme: str, host: str, proxy: str | None
+    environ: dict[str, str],
+    scheme: str,
+    netloc: str,
+    proxy: Proxy | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert proxy_for(scheme, host, environ) == proxy
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert proxy_for(scheme, netloc) == proxy
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "authorization"),
+    [
+        ("http://p:1", "http://p:1", None),
+        ("https://P.example", "https://p.example", None),
+        ("http://[::1]:8080/", "http://[::1]:8080", None),
+        ("http://user:secret@p:1", "http://p:1", "Basic dXNlcjpzZWNyZXQ="),
+        ("http://us%40er:a%3Ab@p:1", "http://p:1", "Basic dXNAZXI6YTpi"),
+    ],
+)
+def test_credentials_are_taken_out_of_a_proxys_url(
+    text: str, url: str, authorization: str | None
+) -> None:
+    proxy = read_proxy(text, "proxy=")
+    assert (proxy.url, proxy.authorization) == (url, authorization)
+    assert "Basic" not in repr(proxy)
+
+
+@pytest.mark.parametrize(
+    "text", ["nonsense", "", "socks5://h:1", "http://", "http://user:secret@h:99999", "http://[::1"]
+)
+def test_what_is_no_proxy_is_refused_and_not_quoted(text: str) -> None:
+    with pytest.raises(ConfigError, match="proxy= does not name an HTTP proxy") as caught:
+        read_proxy(text, "proxy=")
+    assert "secret" not in str(caught.value)
 
 
 def _authority(folder: Path) -> Path:
@@ -77,20 +116,21 @@ def _authority(folder: Path) -> Path:
 
 def test_a_given_context_is_used_as_it_is() -> None:
     context = ssl.create_default_context()
-    assert tls_context(context, {"SSL_CERT_FILE": "/nowhere"}) is context
+    assert tls_context(context, ("SSL_CERT_FILE", "/nowhere")) is context
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
 def test_a_variable_replaces_the_trusted_authorities(variable: str, tmp_path: Path) -> None:
-    path = _authority(tmp_path)
-    context = tls_context(None, {variable: str(path)})
+    named = certificate_settings({variable: str(_authority(tmp_path))})
+    context = tls_context(None, named)
     assert len(context.get_ca_certs()) == 1
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
 
 
 def test_a_given_path_outranks_the_environment(tmp_path: Path) -> None:
-    assert len(tls_context(_authority(tmp_path), {"SSL_CERT_FILE": "/nowhere"}).get_ca_certs()) == 1
+    context = tls_context(_authority(tmp_path), ("SSL_CERT_FILE", "/nowhere"))
+    assert len(context.get_ca_certs()) == 1
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
@@ -101,4 +141,4 @@ def test_certificates_that_cannot_be_read_are_a_setting_to_mend(
     if content is not None:
         path.write_text(content)
     with pytest.raises(ConfigError, match="SSL_CERT_FILE names certificates that cannot be read"):
-        tls_context(None, {"SSL_CERT_FILE": str(path)})
+        tls_context(None, ("SSL_CERT_FILE", str(path)))
