@@ -16,6 +16,7 @@ from gateway_stream.request import (
     Effort,
     Message,
     OutputSchema,
+    Part,
     Reasoning,
     Request,
     TextPart,
@@ -101,11 +102,7 @@ def _unknown(name: str) -> str:
 def _conversation(messages: Conversation) -> tuple[Message | Turn, ...]:
     if isinstance(messages, str | Message | Turn | PartialTurn | Mapping):
         messages = [messages]
-    said = tuple(_said(message) for message in messages)
-    if not said:
-        message = "a request needs at least one message"
-        raise ConfigError(message, hint="Give what the user says.")
-    return said
+    return tuple(_said(message) for message in messages)
 
 
 def _said(message: object) -> Message | Turn:
@@ -118,6 +115,10 @@ def _said(message: object) -> Message | Turn:
         hint = "Send what you want of it as Message('assistant', partial.text)."
         raise ConfigError(text, hint=hint)
     text = f"a message is a str, a Message or a Turn, not {type(message).__name__}"
+    if isinstance(message, Part):
+        text += ": a part goes into one, Message('user', (part,))"
+    elif isinstance(message, Mapping):
+        text += ": write Message(role, content)"
     raise TypeError(text)
 
 
@@ -134,7 +135,14 @@ def _system(value: str | Sequence[TextPart]) -> str | tuple[TextPart, ...]:
 
 
 def _tools(value: Iterable[Tool | Callable[..., Any]]) -> tuple[Tool, ...]:
-    return tuple(tool if isinstance(tool, Tool) else Tool.from_function(tool) for tool in value)
+    return tuple(tool if isinstance(tool, Tool) else _tool(tool) for tool in value)
+
+
+def _tool(value: object) -> Tool:
+    if not callable(value):
+        text = f"a tool is a Tool or a function with type hints, not {type(value).__name__}"
+        raise TypeError(text)
+    return Tool.from_function(value)
 
 
 def _tool_choice(value: ToolChoice | Literal["auto", "none", "required"]) -> ToolChoice:

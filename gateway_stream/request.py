@@ -11,18 +11,14 @@ overrides. ``headers`` likewise.
 
 from __future__ import annotations
 
-import inspect
-import typing
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from gateway_stream.errors import ConfigError
 from gateway_stream.events import Opaque
+from gateway_stream.tools import CacheHint, OutputSchema, Tool
 from gateway_stream.turn import Block, Turn
-
-if typing.TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = [
     "CacheHint",
@@ -43,9 +39,6 @@ __all__ = [
     "ToolResultPart",
     "parts_of",
 ]
-
-CacheHint: TypeAlias = Literal["5m", "1h"]
-"""Ask the vendor to cache the request up to and with this part, for so long, where it can."""
 
 Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
@@ -108,6 +101,17 @@ class ToolResultPart(
     is_error: bool = False
     cache: CacheHint | None = None
 
+    def __post_init__(self) -> None:
+        """Hold the part to its rule."""
+        content: Any = self.content
+        if isinstance(content, str) or (
+            isinstance(content, tuple | list)
+            and all(isinstance(part, TextPart | ImagePart) for part in content)
+        ):
+            return
+        message = f"the result of call {self.call_id!r} is {type(content).__name__}, not text"
+        raise ConfigError(message, hint="Give text; for data, its JSON: json.dumps(result).")
+
 
 class ReasoningPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="reasoning", kw_only=True):
     """Reasoning of the model, going back with its opaque data."""
@@ -133,69 +137,15 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, tag="message"):
     role: Literal["user", "assistant"]
     content: str | tuple[Part, ...]
 
-
-class Tool(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A tool that the model may ask for. ``parameters`` is a JSON schema of an object."""
-
-    name: str
-    description: str = ""
-    parameters: dict[str, Any] = {}
-    strict: bool | None = None
-    cache: CacheHint | None = None
-
-    @classmethod
-    def from_function(
-        cls,
-        function: Callable[..., Any],
-        *,
-        name: str | None = None,
-        description: str | None = None,
-    ) -> Tool:
-        """Describe ``function`` by its name, docstring and type hints, through msgspec.
-
-        Every parameter needs a type hint that msgspec can turn into a schema; parameters with a
-        default are optional.
-
-        Raises:
-            ConfigError: a parameter has no hint, no schema, or is ``*args`` or ``**kwargs``.
-        """
-        name = name or function.__name__
-        try:
-            hints = typing.get_type_hints(function, include_extras=True)
-        except NameError as error:
-            message = f"tool {name!r}: a type hint cannot be read: {error}"
-            raise ConfigError(message, hint="Import the type where the function is.") from error
-        parameters = inspect.signature(function).parameters.values()
-        fields = [_field(name, parameter, hints) for parameter in parameters]
-        model = msgspec.defstruct(name, fields, kw_only=True)
-        schema = _schema(model, f"tool {name!r}")
-        schema.pop("title", None)
-        return cls(
-            name=name,
-            description=description or inspect.getdoc(function) or "",
-            parameters=schema,
-        )
-
-
-def _field(
-    tool: str, parameter: inspect.Parameter, hints: dict[str, Any]
-) -> tuple[str, Any] | tuple[str, Any, Any]:
-    if parameter.kind in (
-        parameter.VAR_POSITIONAL,
-        parameter.VAR_KEYWORD,
-        parameter.POSITIONAL_ONLY,
-    ):
-        message = f"tool {tool!r}: parameter {parameter.name!r} cannot be given by name"
-        raise ConfigError(message, hint="Give the function named parameters only.")
-    if parameter.name not in hints:
-        message = f"tool {tool!r}: parameter {parameter.name!r} has no type hint"
-        raise ConfigError(message, hint="Add one; the model's schema is built from it.")
-    if parameter.default is parameter.empty:
-        return (parameter.name, hints[parameter.name])
-    default = parameter.default
-    if isinstance(default, list | dict | set | bytearray) and default:
-        default = msgspec.field(default_factory=lambda: parameter.default)
-    return (parameter.name, hints[parameter.name], default)
+    def __post_init__(self) -> None:
+        """Hold the message to its rules."""
+        if self.role not in ("user", "assistant"):
+            message = f"a message's role is 'user' or 'assistant', not {self.role!r}"
+            hint = "Give instructions as system=, and tool results as parts of a user's message."
+            raise ConfigError(message, hint=hint)
+        if not isinstance(self.content, str | tuple | list):
+            message = f"a message's content is text or parts, not {type(self.content).__name__}"
+            raise ConfigError(message, hint="Give a str, or a tuple of parts.")
 
 
 class ToolChoice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -210,42 +160,6 @@ class Reasoning(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     effort: Effort | None = None
     budget: int | None = None
-
-
-class OutputSchema(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The JSON schema that the answer's text must fit."""
-
-    schema: dict[str, Any]
-    name: str = "answer"
-    strict: bool = True
-
-    @classmethod
-    def of(cls, type: Any) -> OutputSchema:
-        """The schema of any type that msgspec can decode; `Turn.parse` reads the answer with it.
-
-        Raises:
-            ConfigError: the type has no schema.
-        """
-        name = getattr(type, "__name__", "answer")
-        return cls(schema=_schema(type, f"output {name!r}"), name=name)
-
-
-def _schema(type_: Any, what: str) -> dict[str, Any]:
-    """The JSON schema of a type itself, beside the definitions that it refers to."""
-    try:
-        schema = msgspec.json.schema(type_)
-    except TypeError as error:
-        message = f"{what}: {error}"
-        raise ConfigError(message, hint="Use types that msgspec can describe.") from error
-    definitions = schema.pop("$defs", {})
-    own = schema.pop("$ref", "").removeprefix("#/$defs/")
-    if own:
-        schema = dict(definitions[own])
-        if f'"#/$defs/{own}"'.encode() not in msgspec.json.encode(definitions):
-            del definitions[own]
-    if definitions:
-        schema["$defs"] = definitions
-    return schema
 
 
 class Request(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -268,6 +182,18 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     extra: dict[str, Any] = {}
     headers: dict[str, str] = {}
     stream: bool = True
+
+    def __post_init__(self) -> None:
+        """Hold the request to what every vendor asks of it."""
+        if not self.model or not self.model.strip():
+            message = "the request names no model"
+            raise ConfigError(message, hint="Name one that the gateway serves.")
+        if not self.messages:
+            message = "a request needs at least one message"
+            raise ConfigError(message, hint="Give what the user says.")
+        if self.max_tokens is not None and self.max_tokens < 1:
+            message = f"max_tokens is {self.max_tokens}"
+            raise ConfigError(message, hint="Give 1 or more, or leave it out.")
 
 
 def parts_of(message: Message | Turn) -> tuple[Part, ...]:

@@ -21,6 +21,7 @@ LAYERS: Final = [
     {"events", "partial_json"},
     {"errors"},
     {"turn"},
+    {"tools"},
     {"request"},
     {"wire"},
     {"net"},

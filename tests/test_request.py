@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -38,6 +38,9 @@ from gateway_stream.request import (
     parts_of,
 )
 from gateway_stream.turn import Turn, fold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SEAL = Opaque("anthropic", "anthropic", '{ "signature":"a\\/b==" }')
 
@@ -152,3 +155,26 @@ def test_a_conversation_survives_json_with_its_opaque_data_byte_for_byte() -> No
     turn = again.messages[1]
     assert isinstance(turn, Turn)
     assert turn.blocks[0].opaque == SEAL
+
+
+@pytest.mark.parametrize(
+    ("make", "advice"),
+    [
+        (lambda: Request(model=" ", messages=(Message("user", "hi"),)), "names no model"),
+        (lambda: Request(model="m", messages=()), "at least one message"),
+        (
+            lambda: Request(model="m", messages=(Message("user", "hi"),), max_tokens=0),
+            "max_tokens is 0",
+        ),
+        (lambda: Message("system", "hi"), "system="),  # type: ignore[arg-type]
+        (lambda: Message("user", {"a": 1}), "not dict"),  # type: ignore[arg-type]
+        (lambda: ToolResultPart(call_id="c", content={"a": 1}), "json.dumps"),  # type: ignore[arg-type]
+        (lambda: ToolResultPart(call_id="c", content=5), "json.dumps"),  # type: ignore[arg-type]
+        (lambda: ToolResultPart(call_id="c", content=("a",)), "not text"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_no_vendor_takes_is_refused_where_it_is_written(
+    make: Callable[[], object], advice: str
+) -> None:
+    with pytest.raises(ConfigError, match=advice):
+        make()

@@ -206,3 +206,23 @@ def test_the_references_of_an_output_schema_hold(type_: Any) -> None:
 def test_a_type_without_a_schema_is_an_error_that_says_so() -> None:
     with pytest.raises(ConfigError, match="complex"):
         OutputSchema.of(complex)
+
+
+class Answer(msgspec.Struct):
+    place: Place
+    boxes: list[Box]
+
+
+def test_an_output_schema_lets_its_objects_have_no_other_members() -> None:
+    schema = OutputSchema.of(Answer).schema
+    assert schema["additionalProperties"] is False
+    assert all(each["additionalProperties"] is False for each in schema["$defs"].values())
+
+
+@pytest.mark.parametrize(
+    ("type_", "strict"), [(Box, True), (Place, False), (Answer, False), (int, True)]
+)
+def test_an_output_schema_is_strict_where_every_member_is_required(
+    type_: Any, strict: bool
+) -> None:
+    assert OutputSchema.of(type_).strict is strict

@@ -7,6 +7,7 @@ import json
 import re
 import threading
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -20,6 +21,7 @@ from gateway_stream import (
     Message,
     PartialTurn,
     ProtocolError,
+    TextPart,
 )
 from gateway_stream.client import ERROR_BODY_SECONDS
 from gateway_stream.testing import FakeGateway, Fault, Reply
@@ -166,9 +168,21 @@ async def test_a_conversation_that_cannot_be_sent_is_refused(
         client.stream("claude", messages)  # type: ignore[arg-type]
 
 
-async def test_a_message_of_another_kind_is_a_type_error(client: Client) -> None:
-    with pytest.raises(TypeError, match="not dict"):
-        client.stream("claude", [{"role": "user", "content": "hi"}])  # type: ignore[list-item]
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        ({"messages": [{"role": "user"}]}, "not dict: write Message"),
+        ({"messages": [TextPart("hi")]}, "not TextPart: a part goes into one"),
+        ({"messages": [5]}, "not int"),
+        ({"messages": "hi", "tools": ["weather"]}, "a tool is a Tool or a function"),
+        ({}, "needs messages"),
+    ],
+)
+async def test_an_argument_of_another_kind_is_a_type_error(
+    client: Client, arguments: dict[str, Any], advice: str
+) -> None:
+    with pytest.raises(TypeError, match=advice):
+        client.stream("claude", **arguments)
 
 
 async def test_short_forms_mean_their_long_ones(client: Client, fake_gateway: FakeGateway) -> None:
