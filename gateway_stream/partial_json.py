@@ -6,7 +6,8 @@ text only extends it; a number or a literal may not, because ``10`` may become `
 says nothing yet. So an unfinished trailing number or literal is left out, an object's key without
 its value too, and a text that no continuation can make into JSON is an error. Raw control
 characters inside strings are let through: models write them, and a preview does no harm by showing
-them, where running such arguments would.
+them, where running such arguments would. A whole number of more digits than the interpreter reads
+is an error too.
 
 The reader keeps its own stack, so depth costs memory and never the interpreter's recursion limit;
 each character is visited once.
@@ -173,8 +174,11 @@ class _Reader:
             raise _Unfinished
         if number is None:
             self._fail("not a number")
+        try:
+            value: int | float = json.loads(number.group())
+        except ValueError:
+            self._fail("a number with too many digits")
         self._at = number.end()
-        value: int | float = json.loads(number.group())
         return value
 
     def _literal(self) -> bool | None:

@@ -11,7 +11,8 @@ overrides. ``headers`` likewise.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+import re
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -40,6 +41,10 @@ __all__ = [
     "parts_of",
 ]
 
+_DATA_URL: Final = re.compile(
+    r"data:(?P<media_type>[^;,]*)(?:;[^;,]*)*;base64,(?P<data>.*)", re.DOTALL
+)
+
 Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
@@ -52,7 +57,7 @@ class TextPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="text"):
 
 
 class ImagePart(msgspec.Struct, frozen=True, omit_defaults=True, tag="image", kw_only=True):
-    """An image: ``data`` (base64) with its media type, or ``url``."""
+    """An image: ``data`` (base64) with its media type, or ``url``; a data URL becomes the former."""
 
     media_type: str | None = None
     data: str | None = None
@@ -62,10 +67,11 @@ class ImagePart(msgspec.Struct, frozen=True, omit_defaults=True, tag="image", kw
     def __post_init__(self) -> None:
         """Hold the part to its rule."""
         _one_of("an image", data=self.data, url=self.url)
+        _unpack_data_url(self)
 
 
 class DocumentPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="document", kw_only=True):
-    """A file such as a PDF: ``data`` (base64) with its media type, or ``url``."""
+    """A file such as a PDF: ``data`` (base64) with its media type, or ``url``; as `ImagePart`."""
 
     media_type: str = "application/pdf"
     data: str | None = None
@@ -76,6 +82,7 @@ class DocumentPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="documen
     def __post_init__(self) -> None:
         """Hold the part to its rule."""
         _one_of("a document", data=self.data, url=self.url)
+        _unpack_data_url(self)
 
 
 class ToolCallPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="tool_call", kw_only=True):
@@ -231,3 +238,13 @@ def _one_of(what: str, **choices: str | None) -> None:
     if sum(value is not None for value in choices.values()) != 1:
         message = f"{what} needs exactly one of {' and '.join(choices)}"
         raise ConfigError(message, hint="Give the one that you have.")
+
+
+def _unpack_data_url(part: ImagePart | DocumentPart) -> None:
+    """Take a data URL apart, since no vendor takes one as a place to fetch from."""
+    found = _DATA_URL.fullmatch(part.url or "")
+    if found:
+        msgspec.structs.force_setattr(part, "url", None)
+        msgspec.structs.force_setattr(part, "data", found["data"])
+        if found["media_type"]:
+            msgspec.structs.force_setattr(part, "media_type", found["media_type"])

@@ -8,7 +8,6 @@ files of a page are run as a test suite.
 from __future__ import annotations
 
 import ast
-import dataclasses
 import os
 import re
 import sys
@@ -19,12 +18,10 @@ import anyio
 import pytest
 
 from gateway_stream.testing import FakeGateway
-from gateway_stream.testing.demo import demo_replies
+from gateway_stream.testing.simulation import SimulatedModel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from gateway_stream.testing.routes import Received
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -54,14 +51,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 async def gateway() -> AsyncIterator[FakeGateway]:
-    replies = {
-        family: dataclasses.replace(reply, pace=0) for family, reply in demo_replies().items()
-    }
-
-    async def choose(received: Received) -> object:
-        return replies[received.family] if received.family else None
-
-    async with FakeGateway(default=choose) as gateway:  # type: ignore[arg-type]
+    async with FakeGateway(default=SimulatedModel()) as gateway:
         yield gateway
 
 

@@ -80,6 +80,14 @@ def test_what_no_continuation_makes_json_is_an_error(text: str) -> None:
         read_partial(text)
 
 
+@pytest.mark.parametrize("text", ["9" * 5000 + " ", "[-" + "9" * 5000 + "]"])
+def test_a_number_of_too_many_digits_is_an_error_in_plain_words(text: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"not JSON: a number with too many digits at character \d"
+    ):
+        read_partial(text)
+
+
 @pytest.mark.parametrize(
     ("text", "whole"),
     [

@@ -178,3 +178,10 @@ def test_what_no_vendor_takes_is_refused_where_it_is_written(
 ) -> None:
     with pytest.raises(ConfigError, match=advice):
         make()
+
+
+@pytest.mark.parametrize("part", [ImagePart, DocumentPart])
+def test_a_data_url_is_data(part: type[ImagePart | DocumentPart]) -> None:
+    made = part(url="data:image/gif;charset=x;base64,R0lGOD==")
+    assert (made.media_type, made.data, made.url) == ("image/gif", "R0lGOD==", None)
+    assert part(url="https://a.example/b.png").url == "https://a.example/b.png"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,18 +9,22 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from gateway_stream.apps.output import flush, write_line
 from gateway_stream.apps.render import Renderer, summary
 from gateway_stream.client import Client
+from gateway_stream.errors import GatewayError
+from gateway_stream.events import Failure
 
 if TYPE_CHECKING:
     from gateway_stream.options import RequestOptions
+    from gateway_stream.stream import EventStream
 
 __all__ = ["Question", "run_chat"]
 
 
 @dataclass(frozen=True)
 class Question:
-    """What to ask whom."""
+    """What to ask whom, and where."""
 
     model: str
     prompt: str
@@ -29,15 +32,30 @@ class Question:
     max_tokens: int | None = None
     family: str | None = None
     base_url: str | None = None
+    allow_host: tuple[str, ...] = ()
+    allow_http: bool = False
 
-    def options(self) -> RequestOptions:
-        """The options that were given."""
+    def client(self) -> Client:
+        """The client that asks it.
+
+        Raises:
+            ConfigError: no host, or a setting that cannot work.
+        """
+        return Client(
+            host=self.base_url,
+            allow_host=self.allow_host,
+            allow_http=self.allow_http,
+            user_agent="cli",
+        )
+
+    def stream(self, client: Client) -> EventStream:
+        """Its answer, not yet asked for."""
         options: RequestOptions = {}
         if self.system is not None:
             options["system"] = self.system
         if self.max_tokens is not None:
             options["max_tokens"] = self.max_tokens
-        return options
+        return client.stream(self.model, self.prompt, family=self.family, **options)
 
 
 async def run_chat(question: Question, *, as_json: bool) -> None:
@@ -45,23 +63,33 @@ async def run_chat(question: Question, *, as_json: bool) -> None:
 
     Raises:
         GatewayError: the answer is not whole; what came of it was printed.
+        OutputLost: standard output takes no more.
     """
-    async with (
-        Client(host=question.base_url, user_agent="cli") as client,
-        client.stream(
-            question.model, question.prompt, family=question.family, **question.options()
-        ) as stream,
-    ):
-        if as_json:
+    await (_print_events if as_json else _print_prose)(question)
+
+
+async def _print_events(question: Question) -> None:
+    """The events, the last of them terminal: an error before the answer began is one too."""
+    ended = False
+    try:
+        async with question.client() as client, question.stream(client) as stream:
             async for batch in stream.batches():
                 for event in batch.events:
-                    sys.stdout.write(msgspec.json.encode(event).decode() + "\n")
-                sys.stdout.flush()
+                    write_line(msgspec.json.encode(event))
+                    ended = ended or isinstance(event, Failure)
+                flush()
             await stream.turn()
-            return
-        side = Console(stderr=True, highlight=False)
-        out = Console(highlight=False)
-        renderer = Renderer(out, side, prose_only=not out.is_terminal)
+    except GatewayError as error:
+        if not ended:
+            write_line(msgspec.json.encode(error.failure()))
+        raise
+
+
+async def _print_prose(question: Question) -> None:
+    side = Console(stderr=True, highlight=False)
+    out = Console(highlight=False)
+    renderer = Renderer(out, side, prose_only=not out.is_terminal)
+    async with question.client() as client, question.stream(client) as stream:
         try:
             async for event in stream:
                 renderer.show(event)

@@ -6,7 +6,7 @@
 | 1 | a fault of this program |
 | 2 | the command was called wrongly |
 | 3 | an answer was not whole: truncated, failed midway, or bytes that broke the rules |
-| 4 | you can mend it: settings, credentials, permissions, the request itself |
+| 4 | you can mend it: settings, credentials, permissions, the request itself, where output goes |
 | 5 | the network or the gateway: later may be better |
 | 130 | interrupted (Ctrl-C) |
 """
@@ -35,6 +35,7 @@ class Exit(IntEnum):
     """What a command's status says."""
 
     DONE = 0
+    FAULT = 1
     USAGE = 2
     NOT_WHOLE = 3
     YOURS = 4

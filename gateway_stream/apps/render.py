@@ -1,8 +1,11 @@
 """An answer on a terminal, as it comes.
 
 Prose is printed as it is, reasoning dimmed, tool calls and what was counted set apart. What a model
-writes is data: control characters, which a terminal would obey, are taken out. ``prose_only`` is for output that a program reads: the prose alone, as
-plain text. Notices go to the side console in either case.
+writes is data: control characters, which a terminal would obey, are taken out, but for tabs and line
+ends. Notices go to the side console.
+
+``prose_only`` is for output that a program reads: the prose alone, as the model wrote it. It goes to
+the file and not through the console, which would lay it out.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 
     from gateway_stream.turn import Turn
 
-__all__ = ["Renderer", "summary"]
+__all__ = ["Renderer", "summary", "without_controls"]
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _STYLES: Final = {"reasoning": "dim italic", "tool_call": "cyan", "refusal": "yellow"}
@@ -45,6 +48,7 @@ class Renderer:
         self._prose_only = prose_only
         self._fresh = True  # whether the cursor stands at the beginning of a line
         self._calls: set[int] = set()
+        self._texts: set[int] = set()
 
     def show(self, event: Event) -> None:
         """Print one event."""
@@ -59,12 +63,8 @@ class Renderer:
                 self._aside(arguments, _STYLES["tool_call"])
             case BlockStart():
                 self._begin(event)
-            case BlockEnd(index, status):
-                if index in self._calls:
-                    self._aside(
-                        ")" if status == "complete" else f" … {status})", _STYLES["tool_call"]
-                    )
-                self.end_line()
+            case BlockEnd():
+                self._finish(event)
             case _:
                 self._show_rare(event)
 
@@ -85,25 +85,46 @@ class Renderer:
             self._write("\n")
 
     def _begin(self, block: BlockStart) -> None:
+        if block.kind == "text":
+            self._texts.add(block.index)
+        elif not self._prose_only:
+            self.end_line()
         if block.kind == "tool_call":
             self._calls.add(block.index)
             self._aside(f"{block.name or 'tool'}(", _STYLES["tool_call"])
         elif block.kind in ("server_tool", "server_result", "other"):
             self._aside(f"[{block.kind}{': ' + block.name if block.name else ''}]", "dim")
 
+    def _finish(self, block: BlockEnd) -> None:
+        if block.index in self._calls:
+            end = ")" if block.status == "complete" else f" … {block.status})"
+            self._aside(end, _STYLES["tool_call"])
+        # One sentence may come as several blocks of text, for the sake of its sources.
+        if not self._prose_only and block.index not in self._texts:
+            self.end_line()
+
     def _write(self, text: str, style: str = "") -> None:
-        text = _CONTROL.sub("", text)
-        if text:
-            self._fresh = text.endswith("\n")
+        text = without_controls(text)
+        if not text:
+            return
+        self._fresh = text.endswith("\n")
+        if self._prose_only:
+            self._out.file.write(text)
+        else:
             self._out.print(Text(text, style), end="", soft_wrap=True)
-            self._out.file.flush()
+        self._out.file.flush()
 
     def _aside(self, text: str, style: str) -> None:
         if not self._prose_only:
             self._write(text, style)
 
     def _note(self, text: str) -> None:
-        self._side.print(Text(_CONTROL.sub("", text)[:200], "dim yellow"), soft_wrap=True)
+        self._side.print(Text(without_controls(text)[:200], "dim yellow"), soft_wrap=True)
+
+
+def without_controls(text: str) -> str:
+    """The text without characters that a terminal would obey; tabs and line ends stay."""
+    return _CONTROL.sub("", text)
 
 
 def summary(turn: Turn) -> str:

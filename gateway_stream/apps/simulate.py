@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
+from gateway_stream.apps.output import flush, write_line
 from gateway_stream.errors import ConfigError
+from gateway_stream.gateway.hosts import parse_base
+from gateway_stream.gateway.routes import route
 from gateway_stream.testing.demo import simulate
+from gateway_stream.wire import FAMILIES
 
 if TYPE_CHECKING:
     from gateway_stream.testing import FakeGateway
@@ -20,6 +22,7 @@ async def run_simulation(port: int) -> None:
 
     Raises:
         ConfigError: the port is taken.
+        OutputLost: standard output takes no more.
     """
     try:
         await simulate(_announce, port=port)
@@ -29,7 +32,13 @@ async def run_simulation(port: int) -> None:
 
 
 def _announce(gateway: FakeGateway) -> None:
-    typer.echo(f"listening on {gateway.url}; Ctrl-C ends it")
-    typer.echo(
-        f"try: gateway-stream chat -m claude --base-url {gateway.url} 'Why is the sky blue?'"
-    )
+    url, base = gateway.url, parse_base(gateway.url)
+    paths = [(family, route(base, family, "MODEL", stream=True).url) for family in FAMILIES]
+    lines = [
+        f"listening on {url}; Ctrl-C ends it",
+        "it answers for every model, in the family whose path is asked:",
+        *(f"  {family:<17} POST {path}" for family, path in paths),
+        f"try: gateway-stream chat -m claude --base-url {url} 'Why is the sky blue?'",
+    ]
+    write_line("\n".join(lines).encode())
+    flush()

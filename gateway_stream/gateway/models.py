@@ -16,12 +16,13 @@ __all__ = ["plain_name", "provider_of"]
 
 _UNITY_CATALOG_DOTS: Final = 2
 _MAKERS: Final = (
+    ("gpt-oss", None),
     ("claude", "anthropic"),
     ("gemini", "google"),
-    ("gemma", "google"),
     ("gpt-", "openai"),
     ("codex", "openai"),
 )
+"""Who signs or encrypts what a model of that name wants back. Open models are served by many, who do neither."""
 
 
 def plain_name(model: str) -> str:
@@ -33,6 +34,6 @@ def plain_name(model: str) -> str:
 
 
 def provider_of(model: str) -> str | None:
-    """Who made a model, as far as its name tells: who can read what it wants back unread."""
+    """Who can read what a model wants back unread, as far as its name tells."""
     name = plain_name(model)
     return next((maker for word, maker in _MAKERS if word in name), None)

@@ -120,7 +120,7 @@ class Exchange:
         self._lease.release()
 
 
-_LOST: Final = "Send the request again; what came is in the error's partial."
+_LOST: Final = "Send the request again; what came before is kept."
 
 
 class Transport:

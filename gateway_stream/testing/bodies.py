@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
 
     from gateway_stream.testing.dialects.dialect import Dialect
 
-__all__ = ["answer_body", "error_event", "long_stream", "split_events", "stream_events"]
+__all__ = [
+    "answer_body",
+    "error_event",
+    "events_with_text",
+    "long_stream",
+    "split_events",
+    "stream_events",
+]
 
 _DIALECTS: Final[dict[FamilyName, Dialect]] = {
     "openai_chat": OPENAI_CHAT,
@@ -47,6 +55,23 @@ def stream_events(
         message = f"the family {family} streams no arrays"
         raise ValueError(message)
     return array_elements(script, model)
+
+
+def events_with_text(family: FamilyName, script: Script, pieces: int) -> int:
+    """How many events a stream has sent when its first ``pieces`` pieces of text are out.
+
+    With 0 it is those before the first piece, what opens it included. An array has as many.
+
+    Raises:
+        ValueError: the family has no word for the stop reason.
+    """
+    told, other = (
+        stream_events(family, dataclasses.replace(script, text=text), model="")
+        for text in (script.text, (*script.text[:pieces], _MARK.decode()))
+    )
+    # The two streams part where the one says the mark and the other goes on in its own way.
+    alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(told, other, strict=False))
+    return sum(1 for _ in alike)
 
 
 def answer_body(family: FamilyName, script: Script, *, model: str) -> bytes:

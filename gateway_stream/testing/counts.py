@@ -28,11 +28,11 @@ class Counts:
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
-        self.connections_open = 0
-        self.connections_made = 0
-        self.in_flight = 0
-        self.disconnects = 0
-        self.bytes_written = 0
+        self.connections_open: int = 0
+        self.connections_made: int = 0
+        self.in_flight: int = 0
+        self.disconnects: int = 0
+        self.bytes_written: int = 0
         self._changed: anyio.Event | None = None
 
     def __repr__(self) -> str:

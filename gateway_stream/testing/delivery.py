@@ -121,7 +121,7 @@ async def deliver(
     if fault.stall_after is not None:
         await connection.stall()
     await connection.pause(fault.delay_end)
-    if fault.cut_after is not None and fault.cut != "clean":
+    if fault.cuts and fault.cut != "clean":
         connection.end(reset=fault.cut == "reset")
     else:
         await response.write_eof()

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final
 from gateway_stream.testing.bodies import (
     answer_body,
     error_event,
+    events_with_text,
     long_stream,
     split_events,
     stream_events,
 )
 from gateway_stream.testing.replies import Fault, LongBody, Reply
+from gateway_stream.testing.script import Script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,8 +43,9 @@ def render(reply: Reply, received: Received) -> Rendered:
     """Write a reply out.
 
     Raises:
-        ValueError: the reply needs a family and has none, its family cannot say what it holds, or
-            an error is to come between the events of a body that has none.
+        ValueError: the reply needs a family and has none, its family cannot say what it holds, or a
+            fault breaks off between the events of a body that has none.
+        TypeError: a fault counts the text of a reply that is no script.
     """
     if isinstance(reply.body, bytes):
         content_type = reply.content_type or _content_type(reply.body, reply.status)
@@ -66,19 +69,40 @@ def render(reply: Reply, received: Received) -> Rendered:
 def _finish(
     reply: Reply, received: Received, content_type: str, pieces: Iterable[bytes], *, stream: bool
 ) -> Rendered:
-    after = reply.fault.error_after
-    if after is not None:
-        if not stream:
-            message = f"error_after counts events, and a body of {content_type} has none"
-            raise ValueError(message)
-        family = _family(reply, received)
-        array_place = after if content_type == _JSON else None
-        error = error_event(family, array_place=array_place)
-        pieces = itertools.chain(itertools.islice(pieces, after), [error])
+    pieces = _failing(reply, received, content_type, pieces, stream=stream)
     if reply.cuts is not None:
         return Rendered(content_type, reply.cuts.pieces(b"".join(pieces)), None)
     length = None if stream else _length(reply.fault, sum(map(len, pieces)))
     return Rendered(content_type, (piece for piece in pieces if piece), length)
+
+
+def _failing(
+    reply: Reply, received: Received, content_type: str, pieces: Iterable[bytes], *, stream: bool
+) -> Iterable[bytes]:
+    """The events up to what goes wrong between them."""
+    fault = reply.fault
+    for name in ("error_after", "cut_after_events", "cut_after_text"):
+        if getattr(fault, name) is not None and not stream:
+            message = f"{name} breaks off between events, and a body of {content_type} has none"
+            raise ValueError(message)
+    if fault.error_after is not None:
+        after = fault.error_after
+        array_place = after if content_type == _JSON else None
+        error = error_event(_family(reply, received), array_place=array_place)
+        pieces = itertools.chain(itertools.islice(pieces, after), [error])
+    kept = fault.cut_after_events
+    if fault.cut_after_text is not None:
+        kept = _with_text(reply, received, fault.cut_after_text)
+    return pieces if kept is None else itertools.islice(pieces, kept)
+
+
+def _with_text(reply: Reply, received: Received, pieces: int) -> int | None:
+    if not isinstance(reply.body, Script):
+        message = "cut_after_text counts pieces of a script's text, and this reply is no script"
+        raise TypeError(message)
+    if pieces > len(reply.body.text):
+        return None
+    return events_with_text(_family(reply, received), reply.body, pieces)
 
 
 def _length(fault: Fault, whole: int) -> int:

@@ -4,8 +4,10 @@ A `Reply` has a status, headers, a body and a pace, and may carry a `Fault`. Its
 were recorded, a script that is written out in the family of the request, or a stream of any length
 that is made while it is read. Each piece of a streamed body is written to the socket by itself.
 
-Faults count in two units: ``error_after`` in events, for it is about the content; ``cut_after`` and
-``stall_after`` in bytes of the body, for they are about the connection and may hit anywhere.
+Faults count in three units. ``cut_after`` and ``stall_after`` count bytes of the body, for a
+connection may break anywhere. ``error_after`` and ``cut_after_events`` count the family's events, of
+which each family sends others before its first text. ``cut_after_text`` counts pieces of a script's
+text, so that the same fault lets the same text through in every family.
 """
 
 from __future__ import annotations
@@ -43,6 +45,9 @@ _NOT_REPLAYED: Final = frozenset(
 )
 """Headers of a recording that tell how its bytes travelled, and what the gateway sets itself."""
 
+_CUTS: Final = ("cut_after", "cut_after_events", "cut_after_text")
+_ENDS: Final = (*_CUTS, "stall_after")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
@@ -50,9 +55,12 @@ class Fault:
 
     Attributes:
         delay_headers: seconds before the response begins.
-        no_response: the connection ends without a response.
+        no_response: the connection is closed without a response, or reset where ``cut`` says so.
         error_after: after so many events the family's error event comes, and the body ends.
         cut_after: the body ends after so many bytes, or at its end if it has fewer.
+        cut_after_events: likewise after so many events.
+        cut_after_text: likewise after so many pieces of a script's text; with 0 just before the
+            first, after the reasoning.
         cut: how a cut ends: ``clean`` as HTTP says a body ends, ``close`` in the middle of it with
             the connection closed, ``reset`` with the connection reset, which may lose the last bytes
             of a client that is slow to read.
@@ -61,13 +69,16 @@ class Fault:
         delay_end: seconds between the last byte of the body and the end of the response.
 
     Raises:
-        ValueError: a number is negative, or a reply is to be cut and to stall.
+        ValueError: a number is negative, the body ends in more than one way, ``cut`` is given where
+            nothing is cut, or a response that does not come is to go wrong.
     """
 
     delay_headers: float = 0.0
     no_response: bool = False
     error_after: int | None = None
     cut_after: int | None = None
+    cut_after_events: int | None = None
+    cut_after_text: int | None = None
     cut: Literal["clean", "close", "reset"] = "clean"
     stall_after: int | None = None
     delay_end: float = 0.0
@@ -79,9 +90,21 @@ class Fault:
             if isinstance(value, int | float) and value < 0:
                 message = f"{field.name} is {value}, and cannot be negative"
                 raise ValueError(message)
-        if self.cut_after is not None and self.stall_after is not None:
-            message = "a reply that stalls has no end to cut; give cut_after or stall_after"
+        ends = [name for name in _ENDS if getattr(self, name) is not None]
+        if len(ends) > 1:
+            message = f"a body ends once; give one of {', '.join(ends)}"
             raise ValueError(message)
+        if self.no_response and (ends or self.error_after is not None or self.delay_end):
+            message = "without a response there is no body that could go wrong"
+            raise ValueError(message)
+        if self.cut != "clean" and not (self.cuts or self.no_response):
+            message = f"cut={self.cut!r} cuts nothing; say where: {', '.join(_CUTS)} or no_response"
+            raise ValueError(message)
+
+    @property
+    def cuts(self) -> bool:
+        """Whether the body is cut."""
+        return any(getattr(self, name) is not None for name in _CUTS)
 
     @property
     def ends_at(self) -> int | None:

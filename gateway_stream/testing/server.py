@@ -106,6 +106,8 @@ class FakeGateway(Counts):
             message = "a FakeGateway has a URL only inside `async with`"
             raise RuntimeError(message)
         host, port = self._runner.addresses[0][:2]
+        if ":" in host:
+            host = f"[{host}]"
         return f"{'https' if self._ssl else 'http'}://{host}:{port}"
 
     async def __aenter__(self) -> Self:

@@ -9,6 +9,7 @@ writer sees to what holds for every family:
 - A stop is *held*: vendors send usage, text and even errors after it. `finish` (the family's own
   proof of the end) releases it, and so does the clean end of a body (`close`); an error that comes
   before wins over it. Without either the answer is truncated, and the stop is only `stop_seen`.
+  What it carries for the vendor may be made when it is asked for, since frames may go on adding.
 - A tool call is ``complete`` only when its text, strictly parsed, is a JSON object, or nothing at
   all. Text that could still grow into one is ``truncated``, text that could not is ``invalid``. The
   last call is ``truncated`` even if it parses when it was still open as the model ran out of room
@@ -34,49 +35,26 @@ from gateway_stream.events import (
     Notice,
     NoticeCode,
     Opaque,
-    ReasoningDelta,
-    RefusalDelta,
     Source,
     Start,
     Stop,
     StopReason,
-    TextDelta,
-    ToolCallDelta,
     Usage,
 )
-from gateway_stream.wire.arguments import arguments_status
-from gateway_stream.wire.surrogates import pair_up, split_half
+from gateway_stream.wire.open_block import OpenBlock
+from gateway_stream.wire.own_failures import cut_off, malformed
+from gateway_stream.wire.surrogates import pair_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeAlias
 
-    Ending: TypeAlias = tuple[BlockStatus | None, Opaque | None, str | None]
+    from gateway_stream.wire.open_block import Ending
 
 __all__ = ["AnswerWriter"]
 
-_EXCERPT: Final = 200
+_HALF: Final = "half of a surrogate pair was replaced by U+FFFD"
 _NO_BLOCK: Final = -1  # the index that `open` gives after the terminal event
 _CUT_SHORT: Final = frozenset[StopReason]({"max_tokens", "content_filter", "refusal"})
-_DELTAS: Final[dict[BlockKind, Callable[[int, str], Event]]] = {
-    "text": TextDelta,
-    "reasoning": ReasoningDelta,
-    "refusal": RefusalDelta,
-    "tool_call": ToolCallDelta,
-}
-
-
-class _OpenBlock:
-    """A block between its start and its end."""
-
-    __slots__ = ("arguments", "delta", "ending", "half", "kind")
-
-    def __init__(self, kind: BlockKind, ending: Callable[[bool], Ending] | None) -> None:
-        self.kind = kind
-        self.ending = ending
-        self.delta = _DELTAS.get(kind)
-        self.arguments: list[str] = []
-        self.half = ""  # the first half of a surrogate pair, waiting for the second
 
 
 class AnswerWriter:
@@ -96,7 +74,6 @@ class AnswerWriter:
         self.done = False
         self.started = False
         self.delivered = False
-        self.stop_seen: Stop | None = None
         self.has_tool_calls = False
         self.unproved = False
         """Whether the body can prove no end any more: `finish` then leaves the stop held."""
@@ -104,7 +81,9 @@ class AnswerWriter:
         self._attempt = attempt
         self._call_id_prefix = call_id_prefix
         self._pending = Start()
-        self._open: dict[int, _OpenBlock] = {}
+        self._stop: Stop | None = None
+        self._stop_vendor: Callable[[], str | None] | None = None
+        self._open: dict[int, OpenBlock] = {}
         self._count = 0
         self._usage = Usage()
         self._surrogates = False
@@ -164,7 +143,7 @@ class AnswerWriter:
         if kind == "tool_call":
             self.has_tool_calls = True
             id = id or f"{self._call_id_prefix}call_{index}"  # noqa: A001
-        self._open[index] = _OpenBlock(kind, ending)
+        self._open[index] = OpenBlock(kind, ending)
         self.out.append(BlockStart(index, kind, self._writable(id), self._writable(name) or None))
         return index
 
@@ -178,7 +157,9 @@ class AnswerWriter:
             return
         block = self._open[index]
         if self._surrogates:
-            text = self._join_pairs(block, text)
+            text, replaced = block.paired(text)
+            if replaced:
+                self.notice("replaced_bytes", _HALF)
         if not text or block.delta is None:
             return
         if block.kind == "tool_call":
@@ -230,12 +211,11 @@ class AnswerWriter:
             status, opaque, vendor = status or own[0], opaque or own[1], vendor or own[2]
         if block.half:
             block.half = ""
-            self.notice("replaced_bytes", "half of a surrogate pair was replaced by U+FFFD")
+            self.notice("replaced_bytes", _HALF)
             self.delta(index, "\ufffd")
         del self._open[index]
         if status is None:
-            judged = block.kind == "tool_call"
-            status = arguments_status("".join(block.arguments)) if judged else "complete"
+            status = block.status()
         self.out.append(BlockEnd(index, status, opaque, vendor))
 
     def end_open(self, *, cut: bool = False) -> None:
@@ -277,13 +257,31 @@ class AnswerWriter:
 
     # The end.
 
-    def stop(self, reason: StopReason, raw: str | None, vendor: str | None = None) -> None:
-        """Why the model stopped. Held until the end is proved; the last one told holds."""
+    @property
+    def stop_seen(self) -> Stop | None:
+        """The stop that the wire has named so far, proved or not."""
+        stop = self._stop
+        vendor = self._stop_vendor() if self._stop_vendor is not None else None
+        return Stop(stop.reason, stop.raw, vendor) if stop is not None and vendor else stop
+
+    def stop(
+        self,
+        reason: StopReason,
+        raw: str | None,
+        vendor: str | Callable[[], str | None] | None = None,
+    ) -> None:
+        """Why the model stopped. Held until the end is proved; the last one told holds.
+
+        ``vendor`` may be what makes the text once it is wanted; without any the one before holds.
+        """
         if self.done:
             return
-        held = self.stop_seen
-        vendor = vendor or (held.vendor if held else None)
-        self.stop_seen = Stop(reason, self._writable(raw), vendor)
+        text = self._stop.vendor if self._stop is not None else None
+        if callable(vendor):
+            self._stop_vendor = vendor
+        elif vendor:
+            self._stop_vendor, text = None, vendor
+        self._stop = Stop(reason, self._writable(raw), text)
 
     def finish(self) -> None:
         """The end is proved: write what is still open and the stop."""
@@ -318,41 +316,17 @@ class AnswerWriter:
 
     def broken(self, message: str, data: bytes = b"") -> None:
         """The bytes broke the rules of their protocol."""
-        excerpt = data[:_EXCERPT].decode("utf-8", "replace")
-        self.fail(
-            Failure(
-                kind="protocol",
-                message=f"{message}: {excerpt!r}" if excerpt else message,
-                code="malformed",
-                retryable=not self.delivered,
-                hint="Send the request again; if it repeats, report the bytes to the gateway's owner.",
-            )
-        )
+        self.fail(malformed(message, data, retryable=not self.delivered))
 
     def truncated(self, message: str, *, code: str | None = None) -> None:
         """The answer ended without proof that it is whole."""
-        self.fail(
-            Failure(
-                kind="stream_truncated",
-                message=message,
-                code=code,
-                retryable=True,
-                hint="Send the request again; what came is in the error's partial.",
-            )
-        )
+        self.fail(cut_off(message, code))
 
     # Surrogate pairs.
 
     def expect_surrogates(self) -> None:
         """From here on texts may hold halves of surrogate pairs."""
         self._surrogates = True
-
-    def _join_pairs(self, block: _OpenBlock, text: str) -> str:
-        text, block.half = split_half(block.half + text)
-        joined = pair_up(text)
-        if "\ufffd" in joined and "\ufffd" not in text:
-            self.notice("replaced_bytes", "half of a surrogate pair was replaced by U+FFFD")
-        return joined
 
     def _writable(self, text: str | None) -> str | None:
         """A text that is no delta, such that it can be written as UTF-8."""

@@ -2,7 +2,8 @@
 
 For each kind the rows are tried in order; the first whose conditions all fit gives the sentence,
 and the last row of every kind always fits. The text is all that the error says, its
-messages and its words. Sources are those of `gateway_stream.wire.failure_kinds`.
+messages and its words. A sentence says what a person can do, whatever program shows it, and one that
+says that retrying does not help is never given where it may (``retryable``). Sources are those of `gateway_stream.wire.failure_kinds`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ HINTS: Final[dict[FailureKind, tuple[Hint, ...]]] = {
     "auth": (
         Hint("Give the proxy its credentials.", statuses=(407,)),
         Hint(LOGIN_PAGE, statuses=tuple(range(300, 400))),
-        Hint("Get a new token, or use credentials that the client can refresh.", r"expir|revoked"),
+        Hint("Get a new token, or use credentials that renew themselves.", r"expir|revoked"),
         Hint(
             "Send credentials: none reached the gateway.",
             r"was not sent|missing|credentials_missing",
@@ -57,7 +58,10 @@ HINTS: Final[dict[FailureKind, tuple[Hint, ...]]] = {
             "Send from an address that the workspace's IP access list allows, or have this one added.",
             r"\bIP (?:ACL|access list|address)|source IP|network policy",
         ),
-        Hint("Connect through the workspace's private link.", r"private[- ]link"),
+        Hint(
+            "Connect through the gateway's private link: its public access is off.",
+            r"private[- ](?:link|endpoint)|public (?:network )?access|network access",
+        ),
         Hint(
             "Ask an account admin to allow cross-geography serving, or use a model served in your region.",
             r"access to org|geograph|region|country|location is not supported",
@@ -66,7 +70,9 @@ HINTS: Final[dict[FailureKind, tuple[Hint, ...]]] = {
             "Ask a workspace admin to enable the model: it is switched off or its rate limit is 0.",
             r"rate limit of 0|not enabled|disabled",
         ),
-        Hint(_CONTENT, r"guardrail|content (?:policy|violates)|usage guidelines|safety"),
+        Hint(
+            _CONTENT, r"guardrail|content (?:policy|violates)|usage guidelines|safety|\bflagged\b"
+        ),
         Hint("Ask a workspace admin for access to this model."),
     ),
     "route_not_found": (
@@ -97,20 +103,24 @@ HINTS: Final[dict[FailureKind, tuple[Hint, ...]]] = {
     "rate_limited": (
         Hint(
             "Raise the spend limit or wait until it resets: retrying does not help.",
-            r"spend|budget",
+            r"spend|\bbudget(?:\b|_exceeded)(?![ _-]tokens)",
+            retryable=False,
         ),
         Hint(
             "Add credit or raise the quota: retrying does not help.",
             r"credit|billing|insufficient|payment|funds|your current quota",
             retryable=False,
         ),
-        Hint(_SMALLER, r"request too large|must be reduced"),
+        Hint(_SMALLER, r"request too large|must be reduced", retryable=False),
         Hint(
             "Wait until the limit resets or ask for a higher one: retrying sooner does not help.",
             r"daily|monthly|weekly|per[ _-]?(?:day|week|month)|usage limits|key limit",
+            retryable=False,
         ),
         Hint(
-            "Ask for a limit above 0: this model is switched off for you.", r"limit[^.]{0,12}\b0\b"
+            "Ask for a limit above 0: this model is switched off for you.",
+            r"limit[^.]{0,12}\b0\b",
+            retryable=False,
         ),
         Hint(
             "Lower max_tokens: the whole cap counts against the limit before the answer begins.",
@@ -130,7 +140,10 @@ HINTS: Final[dict[FailureKind, tuple[Hint, ...]]] = {
         Hint("Send the request again after a pause, or use another model if this lasts."),
     ),
     "bad_request": (
-        Hint(_CONTENT, r"guardrail|content[ _](?:policy|filter|management|violates)|ResponsibleAI"),
+        Hint(
+            _CONTENT,
+            r"guardrail|content[ _](?:policy|filter|management|violates)|ResponsibleAI|\bflagged\b",
+        ),
         Hint(
             "Lower max_tokens to the cap that the message names.",
             r"max_(?:completion_|output_)?tokens\b[^.]{0,60}\b(?:exceed|too large|greater|at most|maximum|cap)",
@@ -174,7 +187,7 @@ HINTS: Final[dict[FailureKind, tuple[Hint, ...]]] = {
             r"tool[ _]use|tool[ _]call|function[ _]call|json_validate",
         ),
         Hint("Change the request as the message says, then send it again.", retryable=False),
-        Hint("Send the request again; what came is in the error's partial."),
+        Hint("Send the request again; what came before is kept."),
     ),
     "config": (Hint("Set the host to the address that the redirect names."),),
     "protocol": (

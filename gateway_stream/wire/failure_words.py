@@ -1,11 +1,11 @@
 """What vendors' words stand for, as HTTP statuses.
 
 A word is compared without case, blanks and punctuation, so ``RESOURCE_EXHAUSTED`` and
-``ResourceExhausted`` are one. Where the response's own status says little (400, 403, 404, 409, 422,
-500, 502, 504, or none, as inside a stream), a word that says more counts instead: a gateway reports
-limits under 400, and a missing model under 500. Words for 400 and 500 themselves say little, and
-count only where there is no status. A status from 400 to 499 that the body names counts before a
-500 or 502 of the gateway in front of it.
+``ResourceExhausted`` are one, and without the namespace before a ``#``. Where the response's own
+status says little (400, 403, 404, 409, 422, 500, 502, 504, or none, as inside a stream), a word
+that says more counts instead: a gateway reports limits under 400, and a missing model under 500.
+Words for 400 and 500 themselves say little, and count only where there is no status. A status from
+400 to 499 that the body names counts before a 500 or 502 of the gateway in front of it.
 
 Sources: the error codes of the Databricks SDKs and of google.rpc, the error types of OpenAI and
 Anthropic, exceptions of AWS, and recorded errors of other vendors.
@@ -24,7 +24,7 @@ __all__ = ["WORDS", "judged_status", "key"]
 
 def key(word: str) -> str:
     """A word as it is compared."""
-    return re.sub(r"[^a-z0-9]+", "", word.lower())
+    return re.sub(r"[^a-z0-9]+", "", word.rpartition("#")[2].lower())
 
 
 _WORDS_OF_STATUS: Final[dict[int, str]] = {
@@ -42,8 +42,9 @@ _WORDS_OF_STATUS: Final[dict[int, str]] = {
     401: """UNAUTHENTICATED UNAUTHORIZED authentication_error AuthenticationError invalid_api_key
         API_KEY_INVALID CREDENTIALS_MISSING ACCESS_TOKEN_EXPIRED ACCESS_TOKEN_TYPE_UNSUPPORTED
         invalid_token token_expired invalid_access_token ExpiredTokenException
-        UnrecognizedClientException""",
-    402: "billing_error payment_required insufficient_credits insufficient_funds",
+        ExpiredToken UnrecognizedClientException InvalidClientTokenId InvalidSignatureException
+        IncompleteSignatureException MissingAuthenticationTokenException""",
+    402: "billing_error payment_required insufficient_credits insufficient_funds budget_exceeded",
     403: """PERMISSION_DENIED permission_error PermissionDeniedError forbidden ACCESS_DENIED
         AccessDeniedException SERVICE_DISABLED unsupported_country_region_territory""",
     404: """NOT_FOUND RESOURCE_DOES_NOT_EXIST ENDPOINT_NOT_FOUND FEATURE_DISABLED not_found_error
@@ -54,7 +55,8 @@ _WORDS_OF_STATUS: Final[dict[int, str]] = {
     413: "request_too_large payload_too_large",
     429: """REQUEST_LIMIT_EXCEEDED RESOURCE_EXHAUSTED TOO_MANY_REQUESTS RATE_LIMIT_EXCEEDED
         rate_limit_error RateLimitError rate_limited rate_limit QUOTA_EXCEEDED insufficient_quota
-        ThrottlingException limit_burst_rate billing_hard_limit_reached""",
+        ThrottlingException ServiceQuotaExceededException limit_burst_rate
+        billing_hard_limit_reached""",
     499: "CANCELLED CANCELED client_closed_request",
     501: "UNIMPLEMENTED NOT_IMPLEMENTED",
     502: "BAD_GATEWAY",

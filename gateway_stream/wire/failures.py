@@ -9,7 +9,8 @@ out (`retry_after`). Nothing here raises, and all of it is linear in the bytes, 
 
 The status of a `Failure` is the response's. Inside a stream, which began with 200, and for an error
 under a 2xx, it is the one that the body names, or that its words stand for, or none. Whether to
-retry is decided by the kind, unless the header ``x-should-retry`` decides it. The wait is stated by
+retry is decided by the kind, unless the header ``x-should-retry`` decides it. A gateway may name the
+word in a header (``x-amzn-errortype``); the body's words are more specific. The wait is stated by
 the first of: ``retry-after-ms``, ``retry-after``, RetryInfo and its like in the body, the message,
 the headers of the upstream's answer, and for limits the reset of one that is used up. The request
 id is the first of: the gateway's header, the outermost in the body.
@@ -22,13 +23,15 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from gateway_stream.events import Failure
+from gateway_stream.partial_json import read_partial
 from gateway_stream.wire.failure_bodies import is_error, read_body, read_error
 from gateway_stream.wire.failure_hints import LOGIN_PAGE, OTHER_PAGE, choose_hint
 from gateway_stream.wire.failure_kinds import classify
 from gateway_stream.wire.failure_layers import Report, read_layers
 from gateway_stream.wire.failure_text import is_page, one_line, page_text, readable
 from gateway_stream.wire.failure_words import judged_status
-from gateway_stream.wire.json_text import read_tree
+from gateway_stream.wire.json_sequence import JsonSequence
+from gateway_stream.wire.json_text import compact, read_tree
 from gateway_stream.wire.loose_json import NOTHING, loose_tree
 from gateway_stream.wire.retry_after import clock, header_wait, reset_wait, text_wait
 
@@ -38,7 +41,15 @@ if TYPE_CHECKING:
     from gateway_stream.events import FailureKind
     from gateway_stream.wire.failure_kinds import Verdict
 
-__all__ = ["read_failure", "read_page", "read_stray", "read_stream_failure"]
+__all__ = [
+    "is_cut",
+    "named_error",
+    "read_failure",
+    "read_page",
+    "read_stray",
+    "read_stream_failure",
+    "read_text",
+]
 
 _BODY: Final = 65_536
 _CODE: Final = 200
@@ -53,6 +64,7 @@ _REQUEST_IDS: Final = (
     "x-correlation-id",
     "cf-ray",
 )
+_ERROR_TYPES: Final = ("x-amzn-errortype", "x-amzn-error-type")
 _PHRASES: Final = {
     **{int(status): status.phrase for status in HTTPStatus},
     499: "Client Closed Request",
@@ -85,6 +97,7 @@ def read_failure(
     if not failed and is_page(readable(body)):
         return _paged(body, _header_id(known))
     report = read_body(body)
+    report.words[:0] = filter(None, [_named_by_header(known)])
     return _failure(report, "response", status if failed else None, known, now)
 
 
@@ -95,6 +108,21 @@ def read_stream_failure(data: bytes) -> Failure | None:
     except ValueError:
         return None
     return _failure(read_error(tree), "stream") if is_error(tree) else None
+
+
+def named_error(data: bytes) -> bytes:
+    """JSON that `read_stream_failure` takes for an error, of what a frame named ``error`` holds.
+
+    The data itself where that is so already; else it is put into one, JSON or plain text.
+    """
+    if read_stream_failure(data) is not None:
+        return data
+    text = data.decode("utf-8", "replace").strip()
+    tree = loose_tree(text[:_BODY])
+    if is_error(tree):
+        return compact(tree).encode()
+    says = isinstance(tree, dict | list) and read_error(tree).message
+    return compact({"type": "error", "error": tree if says else text[:_BODY]}).encode()
 
 
 def read_stray(lines: bytes) -> Failure | None:
@@ -115,6 +143,42 @@ def read_stray(lines: bytes) -> Failure | None:
         return None
     tree = loose_tree(lines[bare.start() :].decode("utf-8", "replace").strip())
     return _failure(read_error(tree), "stream") if tree is not NOTHING and is_error(tree) else None
+
+
+def is_cut(lines: bytes) -> bool:
+    """Whether lines that are no SSE field end inside a JSON object, or an array of such."""
+    bare = _STRAY_JSON.search(lines)
+    if bare is None:
+        return False
+    values = JsonSequence(limit=len(lines))
+    for _ in values.feed(lines[bare.start() :]):
+        pass
+    if values.broken or not values.unfinished:
+        return False
+    try:
+        read_partial(values.open[:_BODY].decode("utf-8", "replace"))
+    except ValueError:
+        return False
+    return True
+
+
+def read_text(body: bytes) -> Failure:
+    """What text says that is all there is where an answer was expected."""
+    text = readable(body[:_BODY])
+    report = Report()
+    read_layers(text, report)
+    failure = _failure(report, "response")
+    if failure.kind != "protocol":
+        return failure
+    what = "text" if text else "bytes that are no text"
+    said = f": {one_line(text)}" if text else ""
+    return Failure(
+        kind="gateway_unavailable",
+        message=f"{what} came where an answer was expected{said}",
+        phase="response",
+        retryable=True,
+        hint=OTHER_PAGE,
+    )
 
 
 def read_page(head: bytes) -> Failure:
@@ -139,6 +203,7 @@ def _failure(
     verdict = classify(judged, words, text, waits=wait is not None, in_stream=in_stream)
     if wait is None and verdict.kind == "rate_limited":
         wait = _reset_wait(report, headers, now)
+    retryable = _should_retry(headers, verdict)
     return Failure(
         kind=verdict.kind,
         message=one_line(report.message) or _phrase(status or judged, report.code),
@@ -146,9 +211,9 @@ def _failure(
         status=status or report.status or judged,
         request_id=_header_id(headers) or one_line(report.request_id or "", _CODE) or None,
         phase=phase,
-        retryable=_should_retry(headers, verdict),
+        retryable=retryable,
         retry_after=wait,
-        hint=choose_hint(verdict.kind, status or judged, text, retryable=verdict.retryable),
+        hint=choose_hint(verdict.kind, status or judged, text, retryable=retryable),
     )
 
 
@@ -172,6 +237,12 @@ def _reset_wait(report: Report, headers: Mapping[str, str], now: float | None) -
 def _should_retry(headers: Mapping[str, str], verdict: Verdict) -> bool:
     asked = headers.get("x-should-retry", "").strip().lower()
     return asked == "true" if asked in ("true", "false") else verdict.retryable
+
+
+def _named_by_header(headers: Mapping[str, str]) -> str:
+    """The word of an error that a header names: what stands before the address of its definition."""
+    named = next((headers[name] for name in _ERROR_TYPES if headers.get(name)), "")
+    return named.partition(":")[0].strip()
 
 
 def _header_id(headers: Mapping[str, str]) -> str | None:

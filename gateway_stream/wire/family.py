@@ -74,7 +74,11 @@ class Translator(Protocol):
     """Turns one answer's frames into what an `AnswerWriter` writes. One for each answer."""
 
     def frame(self, data: bytes, event: str) -> None:
-        """Take one frame: its data, and its SSE event name (``"message"`` where it has none)."""
+        """Take one frame: its data, and its SSE event name (``"message"`` where it has none).
+
+        Raises:
+            NotJson: the data is no JSON; nothing of it was taken.
+        """
 
     def answer(self, data: bytes) -> None:
         """Take a whole answer at once: the JSON object that a request without ``stream`` gets."""

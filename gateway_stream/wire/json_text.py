@@ -10,8 +10,8 @@ real, and each has a general rule here:
 - *A field of a type that the view does not expect*: the field is treated as absent, and a `Notice`
   names it. One wrong extra must not cost the text beside it.
 - *JSON that is no object*: not an event of any family. Ignored, with a `Notice`.
-- *No JSON at all*: the frame cannot be read, and the answer cannot be whole without it. A failure.
-
+- *No JSON at all*: `NotJson`, for whoever gave the frame to judge by its other bytes what it is.
+- *A number of more digits than an interpreter turns into an integer*: out of range, as ``1e999`` is.
 - *JSON that is nested deeper* than `DEPTH_LIMIT`: a failure too. What an interpreter can read is
   a matter of how deep its own stack is just then; a limit of our own makes the same bytes give the
   same events.
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 __all__ = [
     "DEPTH_LIMIT",
     "UNREADABLE",
+    "NotJson",
     "compact",
+    "read_object",
     "read_tree",
     "read_view",
     "remainder",
@@ -52,9 +54,15 @@ UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 DEPTH_LIMIT: Final = 256
 """How many containers may lie within each other in a frame."""
 
-_BRACKET_OR_STRING: Final = re.compile(rb'[\[\]{}]|"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# Possessive, or the engine would remember every escape of a string while it matches.
+_BRACKET_OR_STRING: Final = re.compile(rb'[\[\]{}]|"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _REPAIRS: Final = 16
+_DIGITS: Final = 4300  # what msgspec and the interpreter read as an integer
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|(\[\.\.\.\])")
+
+
+class NotJson(ValueError):
+    """The data of a frame is no JSON."""
 
 
 def compact(tree: Any) -> str:
@@ -93,17 +101,35 @@ def read_tree(data: bytes) -> Any:
         return msgspec.json.decode(data)
     except UNREADABLE:
         try:
-            return json.loads(data.decode("utf-8", "replace"))
+            return json.loads(data.decode("utf-8", "replace"), parse_int=_integer)
         except RecursionError as error:
             message = "nested too deeply"
             raise ValueError(message) from error
 
 
+def _integer(digits: str) -> float:
+    return int(digits) if len(digits) <= _DIGITS else float(digits)
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """Opaque JSON text as an object that can be written again; empty where it holds none."""
+    try:
+        try:
+            tree = msgspec.json.decode(text)
+        except UNREADABLE:
+            tree = msgspec.json.decode(compact(read_tree(text.encode("utf-8", "replace"))))
+    except ValueError:
+        return {}
+    return tree if isinstance(tree, dict) else {}
+
+
 def read_view(view: type[View], data: bytes, writer: AnswerWriter) -> View | None:
     """Read a frame that msgspec refused at the first go, or that may be refused.
 
-    Gives ``None`` where the frame holds nothing to read: the writer has then got a notice, or, for
-    what is no JSON, the failure that ends the answer.
+    Gives ``None`` where the frame holds nothing to read, of which the writer has then got a notice.
+
+    Raises:
+        NotJson: the frame is no JSON.
     """
     try:
         return msgspec.json.decode(data, type=view)
@@ -112,8 +138,8 @@ def read_view(view: type[View], data: bytes, writer: AnswerWriter) -> View | Non
     try:
         tree = read_tree(data)
     except ValueError as error:
-        writer.broken(f"a frame of the stream is not JSON: {error}", data)
-        return None
+        message = f"a frame of the stream is not JSON: {error}"
+        raise NotJson(message) from error
     if not isinstance(tree, dict):
         writer.notice("unknown_event", _excerpt(data))
         return None

@@ -9,12 +9,13 @@ Three things decide the shape of the reader:
 
 - Reads cut anywhere. A CR at the end of a read may be half of a CRLF, so the LF that may follow is
   dropped when it comes, and the line is not held back for it.
-- Time is linear. A line that comes in many reads is kept as its pieces and joined once.
+- Time is linear. A line that comes in many reads grows in one buffer and is cut out of it once.
 - What a stream may make us hold is bounded: one event, its line ends aside, may be ``limit`` bytes.
 
 Vendors also write what is no field at all: a bare JSON error after the events, or ``error: {...}``.
 The standard ignores such lines; ``strays=True`` gives them, in their place, as `Stray`, because an
-ignored error is a cut answer that looks whole. Likewise the standard drops a last event without its
+ignored error is a cut answer that looks whole; those of one read that follow each other come as one,
+for a line may be a single byte. Likewise the standard drops a last event without its
 blank line; `FrameDecoder.close` gives it, so that its reader can judge whether it is whole.
 """
 
@@ -43,10 +44,10 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     retry: int | None = None
 
 
-class Stray(msgspec.Struct, frozen=True, gc=False):
-    """A line that is no field of the standard."""
+class Stray(msgspec.Struct, gc=False):
+    """Lines that are no field of the standard, joined with LF."""
 
-    line: bytes
+    lines: bytearray
 
 
 class FrameDecoder:
@@ -58,8 +59,8 @@ class FrameDecoder:
         self._out: list[Frame | Stray] = []
         self._head: bytes | None = b""  # what may still become a byte order mark
         self._after_cr = False
-        self._held: list[bytes] = []  # pieces of the line that has no end yet
-        self._size = 0  # bytes of the undispatched event's data lines and of the held pieces
+        self._held = bytearray()  # what came of the line that has no end yet
+        self._size = 0  # bytes of the undispatched event's data lines and of the held line
         self._data: list[bytes] = []
         self._event = ""
         self._id = ""
@@ -125,7 +126,7 @@ class FrameDecoder:
         return head.removeprefix(_BYTE_ORDER_MARK)
 
     def _hold(self, piece: bytes) -> None:
-        self._held.append(piece)
+        self._held += piece
         self._size += len(piece)
         if self._size > self._limit:
             self._overflow()
@@ -139,9 +140,8 @@ class FrameDecoder:
         if self.overflowed:
             return
         if self._held:
-            self._size -= sum(map(len, self._held))
-            self._held.append(text)
-            text = b"".join(self._held)
+            self._size -= len(self._held)
+            text = bytes(self._held) + text
             self._held.clear()
         lines = text.split(b"\n")
         rest = lines.pop()
@@ -176,7 +176,14 @@ class FrameDecoder:
             if value.isdigit() and len(value) < 20:  # noqa: PLR2004  int() refuses absurd lengths
                 self._retry = int(value)
         elif name and self._strays:
-            self._out.append(Stray(line))
+            self._stray(line)
+
+    def _stray(self, line: bytes) -> None:
+        last = self._out[-1] if self._out else None
+        if isinstance(last, Stray):
+            last.lines += b"\n" + line
+        else:
+            self._out.append(Stray(bytearray(line)))
 
     def _dispatch(self) -> None:
         data = self._data
@@ -196,7 +203,7 @@ def too_large(what: str, limit: int) -> ProtocolError:
         f"{what} larger than {limit} bytes",
         code="event_too_large",
         phase="stream",
-        hint="Raise event_limit if the model may send this much at once.",
+        hint="Raise the limit of one event if the model may send this much at once.",
     )
 
 

@@ -1,33 +1,26 @@
-"""The command line as its users run it: a process with arguments, streams and an exit status."""
+"""What each command does, and what its exit status says."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
-import sysconfig
-from pathlib import Path
-from subprocess import PIPE, CompletedProcess
+from subprocess import PIPE
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
-from gateway_stream import TextDelta, decode_event
+from gateway_stream import Failure, TextDelta, decode_event
 from gateway_stream.testing import FakeGateway, Fault, Reply, ScriptedCall
+from tests.apps.commands import COMMAND, run, surroundings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
-COMMAND = Path(sysconfig.get_path("scripts")) / "gateway-stream"
 ANSWER = Reply.scripted(
     text="Because of the air.", reasoning="Hm.", tool_calls=[ScriptedCall("look", {"at": "it"})]
-)
-SSE = (
-    b'data: {"id":"c1","model":"m","choices":[{"index":0,"delta":{"content":"hello"}}]}\n\n'
-    b'data: {"id":"c1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
-    b"data: [DONE]\n\n"
 )
 
 
@@ -40,23 +33,6 @@ def anyio_backend() -> str:
 async def gateway() -> AsyncIterator[FakeGateway]:
     async with FakeGateway(default=ANSWER) as gateway:
         yield gateway
-
-
-def surroundings(**more: str) -> dict[str, str]:
-    """An environment without settings of the machine's own."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
-    return {**kept, "HOME": "/nonexistent", "NO_COLOR": "1", "COLUMNS": "100", **more}
-
-
-async def run(*arguments: str, stdin: str = "", **environ: str) -> CompletedProcess[bytes]:
-    """Run the command to its end."""
-    with anyio.fail_after(30):
-        return await anyio.run_process(
-            [str(COMMAND), *arguments],
-            input=stdin.encode(),
-            check=False,
-            env=surroundings(**environ),
-        )
 
 
 async def test_chat_prints_plain_prose_where_its_output_is_no_terminal(
@@ -148,6 +124,10 @@ async def test_an_error_is_one_line_and_a_status(
         (["chat", "-m", "claude", "hi"], 4, "DATABRICKS_HOST"),
         (["chat", "hi"], 2, "--model"),
         (["chat", "-m", "claude", " "], 2, "prompt is empty"),
+        (["chat", "-m", "", "hi"], 2, "model is empty"),
+        (["chat", "-m", "claude", "\udcff"], 2, "prompt is not UTF-8"),
+        (["nonsense"], 2, "nonsense"),
+        (["decode", "gemini", "x", "--turn", "--loss"], 2, "give one of them"),
         (["decode", "nonsense", "x"], 2, "nonsense"),
         (["decode", "gemini", "/nonexistent"], 4, "cannot be read"),
         (["simulate", "--port", "70000"], 2, "--port"),
@@ -158,51 +138,9 @@ async def test_a_wrong_call_says_what_is_wrong(
 ) -> None:
     done = await run(*arguments)
     assert done.returncode == status
-    assert text in done.stderr.decode()
-    assert b"Traceback" not in done.stderr
-
-
-async def test_decode_prints_events_and_its_status_tells_whether_all_are_whole(
-    tmp_path: Path,
-) -> None:
-    whole, cut = tmp_path / "whole.sse", tmp_path / "cut.sse"
-    whole.write_bytes(SSE)
-    cut.write_bytes(SSE[:90])
-    done = await run("decode", "openai_chat", str(whole))
-    assert done.returncode == 0
-    kinds = [json.loads(line)["type"] for line in done.stdout.splitlines()]
-    assert kinds == ["start", "block_start", "text_delta", "block_end", "stop"]
-    assert (
-        await run("decode", "openai_chat", str(whole), "--read-size", "3")
-    ).stdout == done.stdout
-    assert (await run("decode", "openai_chat", str(whole), str(cut))).returncode == 3
-
-
-async def test_decode_folds_each_file_to_one_line(tmp_path: Path) -> None:
-    whole, cut = tmp_path / "whole.sse", tmp_path / "cut.sse"
-    whole.write_bytes(SSE)
-    cut.write_bytes(SSE[:90])
-    done = await run("decode", "openai_chat", "--turn", str(whole), str(cut))
-    assert done.returncode == 3
-    first, second = map(json.loads, done.stdout.splitlines())
-    nothing = dict.fromkeys(("input", "output", "cache_read", "cache_write", "reasoning"))
-    assert first == {
-        "file": str(whole), "complete": True, "text": "hello", "reasoning": "", "tool_calls": [],
-        "usage": nothing, "stop": {"reason": "end_turn", "raw": "stop"}, "error": None,
-    }  # fmt: skip
-    assert (second["complete"], second["text"]) == (False, "hello")
-    assert second["error"]["kind"] == "stream_truncated"
-    assert second["error"]["hint"]
-
-
-async def test_decode_names_what_is_lost_and_why(tmp_path: Path) -> None:
-    path = tmp_path / "a.sse"
-    path.write_bytes(SSE.replace(b'"index":0', b'"index":0,"made_up_field":1', 1))
-    done = await run("decode", "openai_chat", "--loss", str(path))
-    assert done.returncode == 0, done.stderr
-    rows = [line.split("\t") for line in done.stdout.decode().splitlines()]
-    assert all(row[0] == str(path) for row in rows)
-    assert all(len(row) == 4 for row in rows)
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("gateway-stream: ")
+    assert text in line
 
 
 async def test_the_demo_streams_all_four_families(tmp_path: Path) -> None:
@@ -232,16 +170,13 @@ async def test_simulate_serves_until_it_is_interrupted() -> None:
             assert await process.wait() == 130
     assert done.returncode == 0, done.stderr
     assert b"handful of seeds" in done.stdout
-
-
-async def test_a_reader_that_leaves_ends_the_command_quietly(tmp_path: Path) -> None:
-    path = tmp_path / "a.sse"
-    delta, rest = SSE.split(b"\n\n", 1)
-    path.write_bytes((delta + b"\n\n") * 5000 + rest)
-    script = f"{COMMAND} decode openai_chat {path} | head -n 1"
-    with anyio.fail_after(30):
-        done = await anyio.run_process(["sh", "-c", script], env=surroundings(), check=False)
-    assert done.stderr == b""
+    for path in (
+        "/mlflow/v1/chat/completions",
+        "/openai/v1/responses",
+        "/anthropic/v1/messages",
+        "/gemini/v1beta/models/MODEL:streamGenerateContent",
+    ):
+        assert f"POST {url}/ai-gateway{path}" in told
 
 
 async def test_without_the_extra_the_command_names_its_install_line(tmp_path: Path) -> None:
@@ -253,3 +188,75 @@ async def test_without_the_extra_the_command_names_its_install_line(tmp_path: Pa
     assert done.returncode == 2
     assert b"pip install 'gateway-stream[cli]'" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+async def test_without_a_command_the_help_names_every_exit_status() -> None:
+    done = await run()
+    assert done.returncode == 2
+    shown = " ".join(done.stdout.decode().split())
+    for status in (
+        "0 done",
+        "1 a fault",
+        "2 wrong",
+        "3 an answer",
+        "4 settings",
+        "5 the network",
+        "130 interrupted",
+    ):
+        assert status in shown
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [Reply.error(429, {"error_code": "X", "message": "slow"}), None],
+    ids=["429", "no host"],
+)
+async def test_as_json_an_error_before_the_answer_began_is_a_failure_event(
+    gateway: FakeGateway, reply: Reply | None
+) -> None:
+    gateway.default = reply
+    host = {"DATABRICKS_HOST": gateway.url} if reply else {}
+    done = await run("chat", "-m", "claude", "why?", "--json", **host)
+    (line,) = done.stdout.splitlines()
+    event = decode_event(line)
+    assert isinstance(event, Failure)
+    assert (event.kind, done.returncode) == (("rate_limited", 5) if reply else ("config", 4))
+    assert done.stderr.decode().count("gateway-stream:") == 1
+
+
+async def test_as_json_an_error_inside_the_answer_is_one_failure_event(
+    gateway: FakeGateway,
+) -> None:
+    gateway.default = ANSWER.with_fault(Fault(cut_after=900))
+    done = await run("chat", "-m", "claude", "why?", "--json", DATABRICKS_HOST=gateway.url)
+    events = [decode_event(line) for line in done.stdout.splitlines()]
+    assert [type(event) for event in events].count(Failure) == 1
+    assert done.returncode == 3
+
+
+async def test_at_a_terminal_a_prompt_is_asked_for() -> None:
+    script = f"import pty, sys; sys.exit(pty.spawn(['{COMMAND}', 'chat', '-m', 'claude']) >> 8)"
+    done = await anyio.run_process(
+        [sys.executable, "-c", script], check=False, env=surroundings(COLUMNS="200")
+    )
+    assert done.returncode == 2
+    assert b"give a prompt, or - to read one from standard input" in done.stdout
+
+
+async def test_a_host_and_plain_http_can_be_allowed() -> None:
+    asked = ("chat", "-m", "claude", "hi", "--base-url", "http://gateway.invalid")
+    refused = await run(*asked)
+    assert refused.returncode == 4
+    assert b"pass --allow-http" in refused.stderr
+    allowed = await run(*asked, "--allow-http", "--allow-host", "gateway.invalid")
+    assert allowed.returncode == 5
+
+
+async def test_an_allowed_host_gets_the_token_of_the_environment(gateway: FakeGateway) -> None:
+    gateway.tokens = {"good"}
+    host = gateway.url.removeprefix("http://")
+    known = {"DATABRICKS_HOST": gateway.url, "DATABRICKS_TOKEN": "good"}
+    refused = await run("chat", "-m", "claude", "hi", **known)
+    assert refused.returncode == 4
+    assert b"--allow-host" in refused.stderr
+    assert (await run("chat", "-m", "claude", "hi", "--allow-host", host, **known)).returncode == 0

@@ -29,7 +29,7 @@ def test_what_says_where_a_model_is_served_is_taken_off(model: str, name: str) -
         ("databricks-claude-sonnet-4-6", "anthropic"),
         ("databricks-gemini-2-5-pro", "google"),
         ("databricks-gpt-5", "openai"),
-        ("databricks-gpt-oss-120b", "openai"),
+        ("databricks-gpt-oss-120b", None),
         ("main.llm.fast", None),
     ],
 )

@@ -6,6 +6,7 @@ there is one is for the recorded expectations to show.
 
 - *Strong*: the family's own end mark in a whole event. It holds however the body ended. Where the
   sentinel ``[DONE]`` is not the family's own, it is strong after a stop reason.
+  Data of several lines that is no JSON, while each line is, is an event for each line.
 - *Weak*: a stop reason in a whole event. It holds only with the clean end of a body that was not cut
   inside an event.
 """
@@ -16,6 +17,7 @@ import json
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -41,11 +43,14 @@ def _first(tree: dict[str, Any], key: str) -> dict[str, Any]:
 def _chat(tree: dict[str, Any]) -> Mark:
     choices = tree.get("choices") or []
     named = any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices)
+    named = named or bool(tree.get("delta") and tree.get("finish_reason"))  # an agent's chunk
     return Mark(weak=named or bool(tree.get("messages")))  # whole answers of agents name no reason
 
 
 def _responses(tree: dict[str, Any]) -> Mark:
     ended = tree.get("type") in {"response.completed", "response.incomplete", "response.failed"}
+    if tree.get("type") == "response.done" and isinstance(tree.get("response"), dict):
+        ended = tree["response"].get("status") in {"completed", "incomplete", "failed"}
     whole = tree.get("object") == "response" and tree.get("status") in {
         "completed",
         "incomplete",
@@ -60,10 +65,13 @@ def _anthropic(tree: dict[str, Any]) -> Mark:
 
 
 def _gemini(tree: dict[str, Any]) -> Mark:
-    blocked = isinstance(tree.get("promptFeedback"), dict) and tree["promptFeedback"].get(
-        "blockReason"
+    candidate = _first(tree, "candidates")
+    finished = candidate.get("finishReason") or candidate.get("finish_reason")
+    feedback = tree.get("promptFeedback") or tree.get("prompt_feedback")
+    blocked = isinstance(feedback, dict) and (
+        feedback.get("blockReason") or feedback.get("block_reason")
     )
-    return Mark(weak=bool(_first(tree, "candidates").get("finishReason") or blocked))
+    return Mark(weak=bool(finished or blocked))
 
 
 _MARKS: dict[str, Callable[[dict[str, Any]], Mark]] = {
@@ -94,9 +102,8 @@ class Evidence:
         rest = b"\n".join(_data_lines(self.body[self.ends[count - 1] if count else 0 : offset]))
         cut = False
         if rest:
-            mark = _judge(self.family, rest)
-            cut = mark is None
-            marks = [*marks, mark] if mark else marks
+            mark, cut = _judge(self.family, rest)
+            marks = [*marks, mark]
         if any(mark.strong for mark in marks) or self._sealed(marks):
             return True
         return clean and not cut and any(mark.weak for mark in marks)
@@ -117,7 +124,7 @@ class Evidence:
 
     def _lines_are_whole(self, offset: int) -> bool:
         lines = self.body[:offset].split(b"\n")
-        marks = [_judge(self.family, line) for line in lines if line.strip()]
+        marks = [_judge_text(self.family, line) for line in lines if line.strip()]
         return None not in marks and any(any(mark) for mark in marks if mark)
 
 
@@ -130,7 +137,7 @@ def evidence(family: str, body: bytes) -> Evidence:
         if found.start() == at:  # a blank line; half of its CRLF is enough to dispatch
             data = b"\n".join(_data_lines(body[begun:at]))
             ends.append(found.start() + 1)
-            marks.append((_judge(family, data) or Mark()) if data else Mark())
+            marks.append(_judge(family, data)[0])
             begun = found.end()
         at = found.end()
     return Evidence(family, body, ends, marks)
@@ -141,8 +148,20 @@ def _data_lines(event: bytes) -> list[bytes]:
     return [line[5:].removeprefix(b" ") for line in lines]
 
 
-def _judge(family: str, data: bytes) -> Mark | None:
-    """What one event's data proves, or None where it is not whole."""
+def _judge(family: str, data: bytes) -> tuple[Mark, bool]:
+    """What one event's data proves, and whether it is cut."""
+    mark = _judge_text(family, data)
+    if mark is not None:
+        return mark, False
+    judged = [_judge_text(family, line) for line in data.split(b"\n")]
+    whole = [mark for mark in takewhile(lambda mark: mark is not None, judged) if mark]
+    merged = Mark(*(any(flags) for flags in zip(*whole, strict=True))) if whole else Mark()
+    return merged, len(whole) < len(judged)
+
+
+def _judge_text(family: str, data: bytes) -> Mark | None:
+    """What a text proves, or None where it is not whole."""
+    data = data.strip()
     if data == _SENTINEL:
         own = family in _SENTINEL_IS_STRONG
         return Mark(strong=own, seal=not own)

@@ -30,12 +30,17 @@ def ask(
     *,
     model: str = "m",
     stream: bool = True,
+    array: bool = False,
     token: str | None = None,
 ) -> Any:
-    """Send a request of a family; the result is awaited or entered for the response."""
+    """Send a request of a family; the result is awaited or entered for the response.
+
+    ``array`` is for Gemini: without ``alt=sse``.
+    """
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     if family == "gemini":
-        call = "streamGenerateContent?alt=sse" if stream else "generateContent"
+        call = "streamGenerateContent" if stream else "generateContent"
+        call += "?alt=sse" if stream and not array else ""
         url = f"{gateway.url}/ai-gateway/gemini/v1beta/models/{model}:{call}"
         return session.post(url, json={"contents": []}, headers=headers)
     body = {"model": model, "stream": stream}

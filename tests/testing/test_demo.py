@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import TYPE_CHECKING, cast
 
 import anyio
@@ -59,8 +60,17 @@ async def test_the_simulated_gateway_answers_every_model_until_it_is_cancelled(
         group.start_soon(serve)
         await ready.wait()
         for family in FAMILIES:
+            before = time.monotonic()
             async with ask(session, serving[0], family, stream=False, token="t") as response:
-                assert isinstance(fold(decode(family, await response.read())), Turn)
+                turn = fold(decode(family, await response.read()))
+            assert isinstance(turn, Turn)
+            assert (turn.stop.reason, turn.tool_calls) == ("end_turn", ())
+            assert time.monotonic() - before < 0.5
+        async with ask(session, serving[0], token="t") as response:
+            before = time.monotonic()
+            for _ in range(10):
+                await response.content.readchunk()
+            assert time.monotonic() - before > 0.1
         async with ask(session, serving[0]) as response:
             assert response.status == 401
         async with session.get(serving[0].url, headers={"Authorization": "Bearer t"}) as response:

@@ -36,6 +36,13 @@ async def test_a_script_is_said_in_the_family_of_the_path_streamed_where_asked(
     assert answer.model == "m"
 
 
+async def test_an_address_of_ipv6_is_in_brackets(session: aiohttp.ClientSession) -> None:
+    async with FakeGateway(default=HELLO, host="::1") as gateway:
+        assert gateway.url.startswith("http://[::1]:")
+        async with ask(session, gateway) as response:
+            assert response.status == 200
+
+
 async def test_gemini_without_alt_sse_streams_an_array(
     fake_gateway: FakeGateway, session: aiohttp.ClientSession
 ) -> None:

@@ -271,6 +271,33 @@ def test_the_last_stop_holds_and_keeps_the_vendor_fields_of_one_before() -> None
     assert writer.out[-1] == Stop("tool_use", "tool_calls", '{"a":1}')
 
 
+def test_what_a_stop_carries_is_made_when_it_is_wanted() -> None:
+    writer = AnswerWriter()
+    made: list[str] = []
+
+    def vendor() -> str | None:
+        made.append("x")
+        return f'{{"a":{len(made)}}}'
+
+    writer.stop("end_turn", "stop", '{"early":1}')
+    for _ in range(3):
+        writer.stop("end_turn", "stop", vendor)
+    assert made == []
+    assert writer.stop_seen == Stop("end_turn", "stop", '{"a":1}')
+    writer.finish()
+    assert writer.out[-1] == Stop("end_turn", "stop", '{"a":2}')
+
+
+def test_a_maker_that_gives_nothing_leaves_what_was_told_before() -> None:
+    writer = AnswerWriter()
+    writer.stop("end_turn", "stop", '{"a":1}')
+    writer.stop("end_turn", "stop", lambda: None)
+    assert writer.stop_seen == Stop("end_turn", "stop", '{"a":1}')
+    writer.stop("end_turn", "stop", lambda: '{"b":1}')
+    writer.stop("end_turn", "stop", '{"c":1}')
+    assert writer.stop_seen == Stop("end_turn", "stop", '{"c":1}')
+
+
 def test_an_end_without_a_reason_is_unknown_and_said() -> None:
     writer = AnswerWriter()
     writer.finish()

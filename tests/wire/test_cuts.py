@@ -113,6 +113,9 @@ JUDGED = [
     ("openai_chat", b"data: [DONE]\n\n", (True, True)),
     ("openai_chat", b"data:[DONE]", (True, True)),
     ("openai_chat", b"data: [DON", (False, False)),
+    ("openai_chat", b'data: {"choices":[{"finish_reason":"stop"}]}\ndata: {}', (True, False)),
+    ("openai_chat", b'data: {"choices":[{"finish_reason":"stop"}]}\ndata: {', (False, False)),
+    ("openai_chat", b"data: {}\ndata: [DONE]\ndata: {", (True, True)),
     ("anthropic", b"data: [DONE]\n\n", (False, False)),
     ("anthropic", b'data: {"stop_reason":"x"}\n\ndata: [DONE]\n\n', (True, True)),
     ("openai_chat", b'{"choices":[{"finish_reason":"stop"}]}', (True, False)),
@@ -127,6 +130,8 @@ JUDGED = [
     ("gemini", b'data: {"candidates":[{"finishReason":"STOP"}]}\n\n', (True, False)),
     ("gemini", b'[{"candidates":[{"finishReason":"STOP"}]}]', (True, False)),
     ("gemini", b'[{"candidates":[{"finishReason":"STOP"}]}', (False, False)),
+    ("gemini", b'data: {"candidates":[{"finish_reason":"STOP"}]}\n\n', (True, False)),
+    ("gemini", b'data: {"prompt_feedback":{"block_reason":"SAFETY"}}\n\n', (True, False)),
     ("gemini", b'[{"candidates":[{}]}]', (False, False)),
 ]
 

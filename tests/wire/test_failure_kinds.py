@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway_stream.wire.failure_hints import HINTS, choose_hint
+from gateway_stream.wire.failure_hints import HINTS, Hint, choose_hint
 from gateway_stream.wire.failure_words import WORDS
 from tests.support.failing import databricks, http, inside
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         (425, "gateway_unavailable", True),
         (418, "bad_request", False),
         (422, "bad_request", False),
+        (424, "gateway_unavailable", True),
         (429, "rate_limited", True),
         (499, "gateway_unavailable", True),
         (500, "gateway_unavailable", True),
@@ -202,6 +204,35 @@ def test_a_redirect_is_a_login_or_another_host(location: str, kind: str, hint: s
     assert "?" not in failure.message
 
 
+@pytest.mark.parametrize(
+    ("status", "header", "text", "kind", "retryable", "code"),
+    [
+        (403, "ExpiredTokenException", "no", "auth", False, "ExpiredTokenException"),
+        (403, "AccessDeniedException:http://x/", "no", "access_denied", False, None),
+        (400, "ThrottlingException:http://x/", "no", "rate_limited", True, "ThrottlingException"),
+        (424, "ModelErrorException", "no", "gateway_unavailable", True, "ModelErrorException"),
+        (400, "ValidationException", "model id is invalid", "model_not_found", False, None),
+        (400, "", "no", "bad_request", False, None),
+    ],
+)
+def test_a_header_may_name_the_word(
+    status: int, header: str, text: str, kind: str, retryable: bool, code: str | None
+) -> None:
+    failure = http(status, {"message": text}, X_Amzn_ErrorType=header)
+    assert (failure.kind, failure.retryable) == (kind, retryable)
+    assert code is None or failure.code == code
+
+
+def test_a_word_of_the_body_counts_before_that_of_a_header() -> None:
+    failure = http(400, databricks("NOT_FOUND", "no"), X_Amzn_ErrorType="ThrottlingException")
+    assert (failure.kind, failure.code) == ("model_not_found", "NOT_FOUND")
+
+
+def test_a_word_counts_without_its_namespace() -> None:
+    body = {"__type": "com.example.service#ThrottlingException", "message": "m"}
+    assert http(400, body).kind == "rate_limited"
+
+
 QUOTA = "You exceeded your current quota"
 
 
@@ -249,6 +280,18 @@ QUOTA = "You exceeded your current quota"
         (400, b"temperature is not supported with this model", "bad_request", False, "parameter"),
         (400, b"Invalid JSON schema", "bad_request", False, "schema"),
         (400, b"No tool output found for tool call a", "bad_request", False, "tool call"),
+        (400, b"Too many tokens, please wait and try again", "rate_limited", True, "fewer"),
+        (400, b"Too many tokens per day, please wait", "rate_limited", False, "resets"),
+        (400, b"Too many tokens: the input is too long", "bad_request", False, "Shorten"),
+        (400, b"User location is not supported here", "access_denied", False, "geography"),
+        (400, b"The model identifier is invalid", "model_not_found", False, "name"),
+        (400, {"error": {"type": "budget_exceeded"}}, "rate_limited", False, "spend"),
+        (400, b"Budget has been exceeded! Cost: 1", "rate_limited", False, "spend"),
+        (429, b"budget_tokens per minute", "rate_limited", True, "fewer"),
+        (429, b"thinking budget tokens per minute", "rate_limited", True, "fewer"),
+        (403, b"Your input was flagged", "access_denied", False, "content"),
+        (400, b"Your prompt was flagged", "bad_request", False, "content"),
+        (403, b"Public access is disabled", "access_denied", False, "private link"),
         (505, b"", "gateway_unavailable", False, "proxy"),
         (511, b"", "gateway_unavailable", False, "network"),
     ],
@@ -270,6 +313,30 @@ def test_a_failure_midway_that_the_request_caused_says_to_change_it() -> None:
 def test_every_kind_has_a_sentence_that_always_fits(kind: FailureKind) -> None:
     assert choose_hint(kind, None, "", retryable=True) == HINTS[kind][-1].sentence
     assert choose_hint(kind, None, "", retryable=False)
+
+
+@pytest.mark.parametrize("hint", [hint for hints in HINTS.values() for hint in hints])
+def test_a_hint_that_retrying_does_not_help_is_given_only_where_it_does_not(hint: Hint) -> None:
+    if re.search(r"does not help|never fit|switched off for you", hint.sentence):
+        assert hint.retryable is False
+
+
+def test_a_server_that_asks_for_a_retry_is_not_contradicted() -> None:
+    body = {"error": {"code": "insufficient_quota", "message": "over budget"}}
+    assert "does not help" in (http(429, body).hint or "")
+    asked = http(429, body, X_Should_Retry="true")
+    assert asked.retryable
+    assert "does not help" not in (asked.hint or "")
+
+
+@pytest.mark.parametrize("hint", [hint for hints in HINTS.values() for hint in hints])
+def test_a_hint_speaks_of_no_name_of_this_library(hint: Hint) -> None:
+    assert not re.search(r"\bpartial\b|\bevent_limit\b|\(\)|\bclient\b|\w+Error\b", hint.sentence)
+
+
+def test_a_throttle_inside_a_stream_is_one() -> None:
+    failure = inside({"error": {"message": "Too many tokens, please wait before trying again."}})
+    assert (failure.kind, failure.retryable) == ("rate_limited", True)
 
 
 @pytest.mark.parametrize("status", sorted(set(WORDS.values())))

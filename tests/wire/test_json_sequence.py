@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,6 +44,7 @@ RULES = [
     ("nothing between", b'{"a":1}{"b":2}', [b'{"a":1}', b'{"b":2}'], False),
     ("nested", b'{"a":[{"b":[]},[[]]]}', [b'{"a":[{"b":[]},[[]]]}'], False),
     ("brackets in strings", b'{"a":"}]{["}{"b":"["}', [b'{"a":"}]{["}', b'{"b":"["}'], False),
+    ("a backslash at the end", b'{"a\\\\":"\\\\"}{}', [b'{"a\\\\":"\\\\"}', b"{}"], False),
     ("escaped quotes", rb'{"a":"\"}"}{"b":"\\"}', [rb'{"a":"\"}"}', rb'{"b":"\\"}'], False),
     ("arrays in an array", b"[[1],[2]]", [b"[1]", b"[2]"], True),
     ("arrays after an object", b'{"a":1}[2]', [b'{"a":1}', b"[2]"], False),
@@ -113,6 +115,42 @@ def read_one_value(size: int) -> None:
 
 def test_a_value_in_small_reads_costs_what_its_bytes_cost() -> None:
     assert growth(read_one_value, 1 << 16, 1 << 20, enough=4) <= 4
+
+
+BODIES = {
+    "escapes": lambda size: b'[{"a":"' + b'\\"' * (size // 2) + b'"}]',
+    "strings": lambda size: b"[{" + b'"a":"b",' * (size // 8) + b'"c":1}]',
+    "brackets": lambda size: b"[" + b"[" * (size // 2) + b"]" * (size // 2) + b"]",
+    "brackets in a string": lambda size: b'[["' + b'\\"[{' * (size // 4) + b'"]]',
+    "tiny values": lambda size: b"[" + b"[]," * (size // 3) + b"{}]",
+    "nothing but commas": lambda size: b"[" + b"," * size + b"]",
+}
+
+
+def drain(body: bytes, step: int) -> None:
+    sequence = JsonSequence()
+    for at in range(0, len(body), step):
+        for _ in sequence.feed(body[at : at + step]):
+            pass
+    assert not sequence.unfinished
+
+
+@pytest.mark.parametrize("form", BODIES)
+@pytest.mark.parametrize("step", [2, 4096, 1 << 24])
+def test_no_form_of_body_is_held_at_more_than_a_few_times_its_bytes(form: str, step: int) -> None:
+    body = BODIES[form](1 << 17)
+    tracemalloc.start()
+    try:
+        drain(body, step)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak <= 4 * len(body)
+
+
+@pytest.mark.parametrize("form", BODIES)
+def test_every_form_of_body_costs_what_its_bytes_cost(form: str) -> None:
+    assert growth(lambda size: drain(BODIES[form](size), 4096), 1 << 14, 1 << 18, enough=4) <= 4
 
 
 JSON = st.recursive(

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway_stream.events import Event, Failure, Notice
+from gateway_stream.events import Event, Notice
 from gateway_stream.wire.answer import AnswerWriter
 from gateway_stream.wire.json_text import (
     DEPTH_LIMIT,
+    NotJson,
     compact,
     read_tree,
     read_view,
@@ -119,13 +120,17 @@ def test_json_that_is_no_object_is_passed_over_with_a_notice(data: bytes) -> Non
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"text", b'{"text":"a"', b"{'text': 1}", b"\xff"])
-def test_what_is_no_json_ends_the_answer(data: bytes) -> None:
-    view, out = view_of(data)
-    assert view is None
-    (failure,) = out
-    assert isinstance(failure, Failure)
-    assert failure.kind == "protocol"
-    assert failure.hint
+def test_what_is_no_json_is_left_to_whoever_gave_it(data: bytes) -> None:
+    with pytest.raises(NotJson, match="not JSON"):
+        view_of(data)
+
+
+def test_a_number_of_too_many_digits_is_out_of_range() -> None:
+    for digits in (b"9" * 5000, b"-" + b"9" * 5000):
+        view, out = view_of(b'{"text":"a","count":%s,"other":%s}' % (digits, digits))
+        assert view == View("a")
+        assert [event.code for event in out if isinstance(event, Notice)] == ["invalid_field"]
+        assert compact(read_tree(b"[" + digits + b"]")) == "[null]"
 
 
 @pytest.mark.parametrize("depth", [100, *range(900, 1020, 8), 100_000])
@@ -133,10 +138,13 @@ def test_what_is_no_json_ends_the_answer(data: bytes) -> None:
 @pytest.mark.parametrize("field", ["text", "items", "inner", "other"])
 def test_depth_is_a_typed_failure_at_worst(depth: int, shape: str, field: str) -> None:
     deep = b"[" * depth + b"]" * depth if shape == "[]" else b'{"a":' * depth + b"1" + b"}" * depth
-    _, out = view_of(b'{"text":"a\\ud83d","%s":%s}' % (field.encode(), deep))
-    assert all(isinstance(event, Notice | Failure) for event in out)
-    if depth == 100_000:
-        assert [type(event) for event in out] == [Failure]
+    try:
+        _, out = view_of(b'{"text":"a\\ud83d","%s":%s}' % (field.encode(), deep))
+    except NotJson:
+        assert depth > DEPTH_LIMIT
+    else:
+        assert depth < 100_000
+        assert all(isinstance(event, Notice) for event in out)
 
 
 def test_a_tree_is_read_with_its_oddities_let_through() -> None:

@@ -257,15 +257,10 @@ def test_strays_come_in_their_place_and_only_where_they_were_asked_for() -> None
     body = b'data: a\n\n{"error":1}\nerror: x\nnonsense\n : \n\ndata: b\n\n'
     for reads in every_cut(body):
         decoder = FrameDecoder(strays=True)
-        out = [item for read in reads for item in decoder.read(read)]
-        assert out == [
-            Frame(b"a"),
-            Stray(b'{"error":1}'),
-            Stray(b"error: x"),
-            Stray(b"nonsense"),
-            Stray(b" : "),
-            Frame(b"b"),
-        ]
+        first, *strays, last = [item for read in reads for item in decoder.read(read)]
+        assert (first, last) == (Frame(b"a"), Frame(b"b"))
+        lines = b"\n".join(item.lines for item in strays if isinstance(item, Stray))
+        assert lines == b'{"error":1}\nerror: x\nnonsense\n : '
         assert frames(reads)[0] == [Frame(b"a"), Frame(b"b")]
 
 
@@ -273,7 +268,11 @@ def test_a_stray_without_a_line_end_is_met_by_the_close() -> None:
     decoder = FrameDecoder(strays=True)
     assert decoder.read(b"data: a\n\nrubbish") == [Frame(b"a")]
     assert decoder.close() is None
-    assert decoder.strays() == [Stray(b"rubbish")]
+    assert decoder.strays() == [Stray(bytearray(b"rubbish"))]
+
+
+def test_strays_of_one_read_come_as_one() -> None:
+    assert FrameDecoder(strays=True).read(b"a\nb\n\nc\n") == [Stray(bytearray(b"a\nb\nc"))]
 
 
 @given(

@@ -10,7 +10,10 @@ Rules:
 - What a block's start says already counts: text, thinking, a signature, a tool's input.
 - A tool's input is what its deltas add up to; the input in its start counts where they add up to
   nothing. This is how the vendor's own SDK reads it.
-- Pieces of a signature are joined.
+- Pieces of a signature are joined. Thinking without a signature is not the vendor's own, which always
+  signs: others who speak its dialect do not, and some refuse the next request without the thinking.
+  So it keeps ``{"type":"thinking"}``, with `UNSIGNED` for its provider: it goes back to whoever is
+  not known to want signatures.
 - Deltas of a kind that nobody knows are merged, member by member, into a block that goes back whole:
   strings and lists grow, anything else is replaced. Blocks of known kinds keep them in ``vendor``,
   since it is not known that the vendor would take them back.
@@ -21,6 +24,7 @@ Rules:
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 import msgspec
@@ -32,16 +36,51 @@ from gateway_stream.wire.surrogates import pair_up
 
 if TYPE_CHECKING:
     from gateway_stream.events import BlockKind, BlockStatus
-    from gateway_stream.wire.answer import AnswerWriter, Ending
+    from gateway_stream.wire.answer import AnswerWriter
     from gateway_stream.wire.anthropic.views import Delta, Texts
+    from gateway_stream.wire.open_block import Ending
 
     _Result: TypeAlias = tuple[BlockStatus | None, dict[str, Any], dict[str, Any]]
 
-__all__ = ["OPENED_BY", "Block", "open_block"]
+__all__ = ["OPENED_BY", "UNSIGNED", "Block", "open_block"]
+
+UNSIGNED: Final = "unsigned"
+"""The provider of thinking that nobody signed."""
 
 _CITED: Final = "citations_delta"
 _TEXT: Final = "text_delta"
 _INPUT: Final = "input_json_delta"
+
+
+class _Grown:
+    """Members that deltas of unknown kinds add to, or to what was there before; joined when asked for."""
+
+    def __init__(self, before: dict[str, Any]) -> None:
+        self._before = before
+        self._pieces: dict[str, list[Any]] = {}
+
+    def add(self, addition: dict[str, Any]) -> None:
+        """Add what a delta says: strings and lists grow, anything else is replaced."""
+        for key, value in addition.items():
+            if key == "type" or value is None:
+                continue
+            pieces = self._pieces.setdefault(key, [])
+            known = pieces[-1] if pieces else self._before.get(key)
+            if not isinstance(known, str | list) or type(known) is not type(value):
+                pieces.clear()
+            elif not pieces:
+                pieces.append(known)
+            pieces.append(value)
+
+    def values(self) -> dict[str, Any]:
+        """The members as they are by now."""
+        return {key: _joined(pieces) for key, pieces in self._pieces.items()}
+
+
+def _joined(pieces: list[Any]) -> Any:
+    if len(pieces) == 1:
+        return pieces[0]
+    return "".join(pieces) if isinstance(pieces[0], str) else [*chain.from_iterable(pieces)]
 
 
 class Block:
@@ -66,8 +105,9 @@ class Block:
     ) -> None:
         self._writer = writer
         self._source = source
-        self._strange: dict[str, Any] = {}
+        self._strange = _Grown({})
         self._said_at_end: Texts = {}
+        self._provider = "anthropic"
         self.kind = kind
         self.index = writer.open(kind, id=id, name=name, ending=self._ending)
 
@@ -82,7 +122,7 @@ class Block:
             return
         unknown = VendorObject.read(data, self._writer).member("delta").values
         self._writer.notice("unknown_event", delta.type or "")
-        _merge(self._strange, unknown, self._strange)
+        self._strange.add(unknown)
 
     def end(self, said: Texts) -> None:
         """The wire says that the block is closed; ``said`` is what else it says there."""
@@ -92,11 +132,12 @@ class Block:
     def _ending(self, cut: bool) -> Ending:  # noqa: FBT001
         status, going_back, staying = self._result()
         if cut or status not in (None, "complete"):
-            staying, going_back = {**going_back, **staying}, {}
-        staying = {**staying, **self._strange, **self._said_at_end}
+            told_by_kind = bool(self.own) and going_back.keys() == {"type"}
+            staying, going_back = {**({} if told_by_kind else going_back), **staying}, {}
+        staying = {**staying, **self._strange.values(), **self._said_at_end}
         return (
             status,
-            Opaque("anthropic", "anthropic", self._write(going_back)) if going_back else None,
+            Opaque("anthropic", self._provider, self._write(going_back)) if going_back else None,
             write_object(staying) if staying else None,
         )
 
@@ -159,7 +200,8 @@ class _Thinking(Block):
         rest = self._source.rest({"type", "thinking", "signature"})
         signature = pair_up("".join(self._signature))
         if not signature:
-            return None, {}, {**rest}
+            self._provider = UNSIGNED
+            return None, {"type": "thinking", **rest}, {}
         return None, {"type": "thinking", **rest, "signature": signature}, {}
 
 
@@ -196,7 +238,7 @@ class _Whole(Block):
 
     def __init__(self, writer: AnswerWriter, source: VendorObject, kind: BlockKind) -> None:
         self._input: list[str] = []
-        self._grown: dict[str, Any] = {}
+        self._grown = _Grown(source.values)
         super().__init__(
             writer,
             source,
@@ -212,11 +254,10 @@ class _Whole(Block):
         if delta.type == _INPUT:
             self._input.append(delta.partial_json or "")
         else:
-            addition = VendorObject.read(data, self._writer).member("delta").values
-            _merge(self._grown, addition, self._source.values)
+            self._grown.add(VendorObject.read(data, self._writer).member("delta").values)
 
     def _result(self) -> _Result:
-        whole = {**self._source.texts, **self._grown}
+        whole = {**self._source.texts, **self._grown.values()}
         text = pair_up("".join(self._input))
         if not text:
             return None, whole, {}
@@ -226,7 +267,7 @@ class _Whole(Block):
         return status, {}, {**whole, "partial_json": text}
 
     def _write(self, going_back: dict[str, Any]) -> str:
-        untouched = not self._grown and not any(self._input)
+        untouched = not self._grown.values() and not any(self._input)
         return self._source.json if untouched else write_object(going_back)
 
 
@@ -255,13 +296,3 @@ def open_block(writer: AnswerWriter, source: VendorObject) -> Block:
     elif name.endswith("tool_result"):
         kind = "server_result"
     return _Whole(writer, source, kind)
-
-
-def _merge(held: dict[str, Any], addition: dict[str, Any], before: dict[str, Any]) -> None:
-    """Add what a delta of an unknown kind says to what is held of it, or was there before."""
-    for key, value in addition.items():
-        if key == "type" or value is None:
-            continue
-        known = held.get(key, before.get(key))
-        grows = isinstance(known, str | list) and type(known) is type(value)
-        held[key] = known + value if grows else value

@@ -204,7 +204,7 @@ class Translation:
         reason = REASONS.get(raw, "unknown")
         if reason == "end_turn" and self._asks_for_tools:
             reason = "tool_use"
-        self._writer.stop(reason, raw, _vendor(self._left, self._left_of_usage))
+        self._writer.stop(reason, raw, lambda: _vendor(self._left, self._left_of_usage))
 
     # Blocks.
 

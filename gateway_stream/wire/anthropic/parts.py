@@ -3,7 +3,11 @@
 A block that came from this vendor goes back as it came: its opaque data is laid around the text or
 arguments that our part holds. The same model seen through OpenAI Chat carries the same signatures in
 another shape, which is turned back. Anything else is dropped with a notice, and so is what the vendor
-would refuse the whole request for: reasoning without a signature, text that is blank.
+would refuse the whole request for: reasoning without a signature, text that is blank. Reasoning that
+this dialect's wire gave without a signature goes back where the maker of the model is not known.
+
+A call of an answer that is not whole goes back without arguments, for no vendor takes half of them,
+and a notice tells it.
 """
 
 from __future__ import annotations
@@ -11,9 +15,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Any, Final
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway_stream.events import Notice, Opaque
 from gateway_stream.request import (
@@ -27,12 +29,16 @@ from gateway_stream.request import (
     ToolCallPart,
     ToolResultPart,
 )
-from gateway_stream.wire.json_text import UNREADABLE, compact, read_tree
+from gateway_stream.wire.json_text import read_object
+
+if TYPE_CHECKING:
+    from gateway_stream.turn import Turn
 
 __all__ = ["PartEncoder", "cached"]
 
 Block = dict[str, Any]
 
+_THINKING: Final = ("thinking", "redacted_thinking")
 _NOT_IN_IDS: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -60,6 +66,12 @@ class PartEncoder:
     def notices(self) -> tuple[Notice, ...]:
         """The notes so far."""
         return tuple(Notice("dropped_part", what) for what in self._dropped)
+
+    def tell_broken_calls(self, turn: Turn) -> None:
+        """Note the calls of an answer that go back without the arguments that came."""
+        for call in turn.tool_calls:
+            if not call.runnable:
+                self.drop(f"the arguments of tool call {call.id!r}: they are {call.status}")
 
     def blocks(self, part: Part) -> list[Block]:
         """The blocks that say what ``part`` says: one, none where it is dropped, seldom more."""
@@ -93,7 +105,7 @@ class PartEncoder:
             self.drop("reasoning without a signature: the vendor refuses it")
             return []
         if opaque.family == "openai_chat" and self._reads(opaque):
-            blocks = _from_chat(_tree(opaque.json), part.text)
+            blocks = _from_chat(read_object(opaque.json), part.text)
             if not blocks:
                 self.drop("reasoning whose signature has an unknown shape")
             return blocks
@@ -104,7 +116,7 @@ class PartEncoder:
 
     def _tool_use(self, part: ToolCallPart) -> Block:
         around = self._own(part.opaque, "a tool call") if part.opaque else {}
-        arguments = _tree(part.arguments or "{}")
+        arguments = read_object(part.arguments or "{}")
         if not arguments and part.arguments.strip() not in ("", "{}"):
             self.drop(f"the arguments of tool call {part.id!r}: they are no JSON object")
         return {
@@ -159,11 +171,20 @@ class PartEncoder:
                 f"opaque data of {what}: only {opaque.provider} can read it, in {opaque.family}"
             )
             return {}
-        return _tree(opaque.json)
+        return read_object(opaque.json)
 
 
 def _from_chat(tree: Block, text: str) -> list[Block]:
-    """Signed and encrypted reasoning as OpenAI Chat carries it."""
+    """Signed and encrypted reasoning as OpenAI Chat carries it: in summaries, or in blocks of this dialect."""
+    own = tree.get("thinking_blocks", [tree] if tree.get("type") in _THINKING else [])
+    if own:
+        signed = [
+            block for block in own if isinstance(block, dict) and block.get("type") in _THINKING
+        ]
+        return [
+            {**block, "thinking": block.get("thinking") or text} if "signature" in block else block
+            for block in signed
+        ]
     summary = tree.get("summary")
     blocks: list[Block] = []
     for item in summary if isinstance(summary, list) else ():
@@ -183,15 +204,3 @@ def _from_chat(tree: Block, text: str) -> list[Block]:
 def _identifier(text: str) -> str:
     """A tool call's id in the letters that the vendor allows."""
     return _NOT_IN_IDS.sub("_", text)
-
-
-def _tree(text: str) -> Block:
-    """The object that JSON text holds; an empty one where it holds none."""
-    try:
-        try:
-            tree = msgspec.json.decode(text)
-        except UNREADABLE:
-            tree = msgspec.json.decode(compact(read_tree(text.encode("utf-8", "replace"))))
-    except ValueError:
-        return {}
-    return tree if isinstance(tree, dict) else {}

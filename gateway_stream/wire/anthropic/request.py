@@ -8,8 +8,10 @@ The vendor's plain API, as documented:
   written, so a large default would be paid by everybody.
 - Roles alternate: messages of one role that follow each other become one. Tool results lead the
   user's message that they are in, as the vendor asks for.
+- A tool choice needs tools, so without any (here or in ``extra``) it is left out with a notice.
 - An effort is adaptive thinking with ``output_config.effort``; a budget is enabled thinking with
   ``budget_tokens``; the effort ``none`` or a budget of 0 disables it. ``minimal`` is ``low`` here.
+  What the vendor refuses beside thinking is settled in `thinking`.
 - An output schema is ``output_config.format``; the vendor always enforces it and gives it no name.
 - Of ``metadata`` the vendor takes ``user_id``. It takes no ``seed``.
 """
@@ -21,32 +23,37 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway_stream.request import ToolChoice, parts_of
 from gateway_stream.turn import Turn
 from gateway_stream.wire.anthropic.parts import PartEncoder, cached
+from gateway_stream.wire.anthropic.thinking import room_for, sampling_beside, thinking_of
 from gateway_stream.wire.family import WireRequest
 
 if TYPE_CHECKING:
-    from gateway_stream.request import Reasoning, Request, TextPart, Tool
+    from gateway_stream.request import Request, TextPart, Tool
 
 __all__ = ["encode_request"]
 
 _VERSION: Final = {"anthropic-version": "2023-06-01"}
-_ANSWER_ROOM: Final = 4096
-_THINKING_ROOM: Final = 12_000
 _CHOICES: Final = {"auto": "auto", "none": "none", "required": "any", "tool": "tool"}
+_FORCED: Final = frozenset({"any", "tool"})
 
 
 def encode_request(request: Request, provider: str | None) -> WireRequest:
     """Write ``request``; ``provider`` says whose opaque data can go back."""
     encoder = PartEncoder(provider)
+    tools = _tools(request, encoder)
+    forced = tools.get("tool_choice", {}).get("type") in _FORCED
+    thinking = thinking_of(request, encoder, forced=forced)
     body: dict[str, Any] = {
         "model": request.model,
-        "max_tokens": request.max_tokens or _room(request.reasoning),
+        "max_tokens": request.max_tokens or room_for(thinking),
         "messages": _messages(request, encoder),
         "stream": request.stream,
     }
     body |= _system(request.system, encoder)
-    body |= _tools(request, encoder)
-    body |= _sampling(request, encoder)
-    body |= _reasoning_and_output(request, encoder)
+    body |= tools
+    body |= sampling_beside(thinking, request, encoder)
+    body |= _rest(request, encoder)
+    body |= thinking
+    body |= _output(request, encoder)
     body |= request.extra
     given = {name.lower() for name in request.headers}
     version = {name: value for name, value in _VERSION.items() if name not in given}
@@ -60,22 +67,14 @@ def encode_request(request: Request, provider: str | None) -> WireRequest:
     )
 
 
-def _room(reasoning: Reasoning | None) -> int:
-    if reasoning is None or not _thinks(reasoning):
-        return _ANSWER_ROOM
-    return _ANSWER_ROOM + (reasoning.budget or _THINKING_ROOM)
-
-
-def _thinks(reasoning: Reasoning) -> bool:
-    if reasoning.budget is not None:
-        return reasoning.budget > 0
-    return reasoning.effort not in (None, "none")
-
-
 def _messages(request: Request, encoder: PartEncoder) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     for message in request.messages:
-        role = "assistant" if isinstance(message, Turn) else message.role
+        role = "assistant"
+        if isinstance(message, Turn):
+            encoder.tell_broken_calls(message)
+        else:
+            role = message.role
         content = [block for part in parts_of(message) for block in encoder.blocks(part)]
         if messages and messages[-1]["role"] == role:
             messages[-1]["content"] += content
@@ -100,8 +99,11 @@ def _tools(request: Request, encoder: PartEncoder) -> dict[str, Any]:
         written["tools"] = [_tool(tool) for tool in request.tools]
     choice = request.tool_choice
     alone = request.parallel_tool_calls is False
-    if alone and not request.tools and choice is None:
-        encoder.drop("parallel_tool_calls: there are no tools")
+    if not request.tools and "tools" not in request.extra:
+        if choice is not None:
+            encoder.drop("tool_choice: there are no tools")
+        if alone:
+            encoder.drop("parallel_tool_calls: there are no tools")
         return written
     if alone and choice is None:
         choice = ToolChoice("auto")
@@ -133,12 +135,8 @@ def _choice(choice: ToolChoice, *, alone: bool, encoder: PartEncoder) -> dict[st
     return written
 
 
-def _sampling(request: Request, encoder: PartEncoder) -> dict[str, Any]:
+def _rest(request: Request, encoder: PartEncoder) -> dict[str, Any]:
     written: dict[str, Any] = {}
-    if request.temperature is not None:
-        written["temperature"] = request.temperature
-    if request.top_p is not None:
-        written["top_p"] = request.top_p
     if request.stop:
         written["stop_sequences"] = list(request.stop)
     if request.seed is not None:
@@ -151,26 +149,16 @@ def _sampling(request: Request, encoder: PartEncoder) -> dict[str, Any]:
     return written
 
 
-def _reasoning_and_output(request: Request, encoder: PartEncoder) -> dict[str, Any]:
-    written: dict[str, Any] = {}
+def _output(request: Request, encoder: PartEncoder) -> dict[str, Any]:
     configured: dict[str, Any] = {}
-    reasoning = request.reasoning
-    if reasoning is not None:
-        if reasoning.budget:
-            written["thinking"] = {"type": "enabled", "budget_tokens": reasoning.budget}
-        elif _thinks(reasoning):
-            written["thinking"] = {"type": "adaptive"}
-        elif reasoning.budget == 0 or reasoning.effort == "none":
-            written["thinking"] = {"type": "disabled"}
-        if reasoning.effort == "minimal":
-            encoder.drop("effort 'minimal': the vendor's least is 'low'")
-            configured["effort"] = "low"
-        elif reasoning.effort not in (None, "none"):
-            configured["effort"] = reasoning.effort
+    effort = request.reasoning.effort if request.reasoning is not None else None
+    if effort == "minimal":
+        encoder.drop("effort 'minimal': the vendor's least is 'low'")
+        configured["effort"] = "low"
+    elif effort not in (None, "none"):
+        configured["effort"] = effort
     if request.output is not None:
         configured["format"] = {"type": "json_schema", "schema": request.output.schema}
         if not request.output.strict:
             encoder.drop("output strict=False: the vendor always enforces the schema")
-    if configured:
-        written["output_config"] = configured
-    return written
+    return {"output_config": configured} if configured else {}

@@ -4,12 +4,14 @@ Every count is a snapshot, and any event may tell any of them: the first tells t
 may tell it again, or tell only now what was zero before. So each of the vendor's fields keeps its
 last value that is not null, zero included, and the sums are made from the fields anew: tokens read
 from and written to the cache are counted beside ``input_tokens`` by this vendor, and inside ``input``
-by us. Thinking is inside ``output_tokens`` for both.
+by us. Thinking is inside ``output_tokens`` for both. What is no count is left to ``vendor``.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+
+from gateway_stream.wire.counts import as_count
 
 if TYPE_CHECKING:
     from gateway_stream.wire.answer import AnswerWriter
@@ -35,12 +37,17 @@ class Counts:
     def take(self, usage: VendorObject) -> Texts:
         """Take a usage object; gives what of it no count holds."""
         details = usage.member(_DETAILS)
-        for source, keys in ((usage, _COUNTS), (details, (_THINKING,))):
-            for key in keys:
-                value = source.values.get(key)
-                if isinstance(value, int) and not isinstance(value, bool):
-                    self._known[key] = value
-        return usage.rest(_COUNTS if details.rest({_THINKING}) else (*_COUNTS, _DETAILS))
+        known = {key for key in _COUNTS if self._read(usage, key)}
+        whole = {_THINKING} if self._read(details, _THINKING) else set()
+        if not details.rest(whole):
+            known.add(_DETAILS)
+        return usage.rest(known)
+
+    def _read(self, source: VendorObject, key: str) -> bool:
+        count = as_count(source.values.get(key))
+        if count is not None:
+            self._known[key] = count
+        return count is not None
 
     def tell(self, writer: AnswerWriter) -> None:
         """Write the counts so far."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway_stream.wire.gemini.calls import Calls, opaque_of
-from gateway_stream.wire.gemini.grounding import sources_in
+from gateway_stream.wire.gemini.grounding import Said, sources_in
 from gateway_stream.wire.gemini.views import Fields, as_string, fields_of, is_true, join, text_of
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Blocks:
         self._calls = Calls(writer)
         self._index = -1  # of the text or thought block that is open
         self._thought = False
-        self._said: list[str] = []  # text of the open text block
+        self._said = Said()  # of the open text block
         self._said_before = 0  # bytes of text in the blocks before it
         self._metadata: tuple[dict[str, Any], dict[str, Any]] | None = None
         self._sources: set[SourceFacts] = set()
@@ -54,7 +54,7 @@ class Blocks:
         if self._index < 0 or thought is not self._thought:
             self._begin(thought=thought)
         if not thought:
-            self._said.append(text)
+            self._said.add(text)
         self._writer.delta(self._index, text)
 
     def part(self, raw: msgspec.Raw) -> None:
@@ -97,8 +97,9 @@ class Blocks:
         self._write_sources()
         self._writer.end(self._index, opaque=opaque)
         self._index = -1
-        self._said_before += len("".join(self._said).encode("utf-8", "replace"))
-        self._said.clear()
+        if self._said:
+            self._said_before += len(self._said.read())
+            self._said = Said()
 
     def _prose_part(self, part: Fields, text: str, *, thought: bool) -> None:
         signature = part.get("thoughtSignature")
@@ -135,7 +136,7 @@ class Blocks:
         """The sources of the open text block, so far as they are new."""
         if self._metadata is None or not self._said:
             return
-        for facts in sources_in(*self._metadata, "".join(self._said), self._said_before):
+        for facts in sources_in(*self._metadata, self._said, self._said_before):
             if facts not in self._sources:
                 self._sources.add(facts)
                 url, title, span = facts

@@ -10,6 +10,8 @@ empty ``functionCall`` that some models send as end mark).
 A streamed call that no part ended was not closed, so it is never complete: not at the end of the
 answer, and not when the next call without id begins.
 
+A value that is null is told by a field of its own, whose being there is the value.
+
 The signature, and anything else beside the call in its part, is the call's opaque data; of a
 streamed call, what the first part that has the field says.
 """
@@ -39,6 +41,7 @@ __all__ = ["Calls", "opaque_of"]
 
 _READ: Final = frozenset({"name", "id", "args", "partialArgs", "willContinue"})
 _SCALAR: Final = re.compile(rb"true|false|-?[0-9]")
+_NULL: Final = "nullValue"
 _PLACE: Final = frozenset({"jsonPath", "willContinue"})
 
 
@@ -52,7 +55,7 @@ class Calls:
 
     def __init__(self, writer: AnswerWriter) -> None:
         self._writer = writer
-        self._open: list[_StreamedCall] = []
+        self._open: dict[str, _StreamedCall] = {}  # by id; at most one has none, and began last
 
     def take(self, part: Fields) -> None:
         """Take a part that holds a ``functionCall``."""
@@ -70,17 +73,18 @@ class Calls:
             streamed = self._begin(call)
         streamed.add(call, beside)
         if not more:
-            self._open.remove(streamed)
+            del self._open[streamed.id]
             streamed.end()
 
     def _continued(self, call_id: str, name: str) -> _StreamedCall | None:
         """The open call that a part goes on with."""
-        for streamed in reversed(self._open):
-            if call_id and streamed.id == call_id:
-                return streamed
-            if not name and not (call_id and streamed.id):
-                return streamed
-        return None
+        if call_id and call_id in self._open:
+            return self._open[call_id]
+        if name:
+            return None
+        if call_id:
+            return self._open.get("")
+        return next(reversed(self._open.values()), None)
 
     def _whole(self, call: Fields, beside: Fields) -> None:
         writer = self._writer
@@ -96,13 +100,13 @@ class Calls:
         )
 
     def _begin(self, call: Fields) -> _StreamedCall:
-        for earlier in [streamed for streamed in self._open if not streamed.id]:
-            self._open.remove(earlier)
+        earlier = self._open.pop("", None)
+        if earlier is not None:
             earlier.cut()
         streamed = _StreamedCall(
             self._writer, as_string(call.get("id")), as_string(call.get("name"))
         )
-        self._open.append(streamed)
+        self._open[streamed.id] = streamed
         return streamed
 
 
@@ -126,7 +130,10 @@ class _StreamedCall:
         arguments = self._arguments
         text = "".join(
             [arguments.put_member(*member) for member in members_of(call.get("args"))]
-            + [self._put(fields_of(item)) for item in objects_of(call.get("partialArgs"))]
+            + [
+                self._put(fields_of(item, null=_NULL))
+                for item in objects_of(call.get("partialArgs"))
+            ]
         )
         self._writer.delta(self._index, text)
 
@@ -141,7 +148,7 @@ class _StreamedCall:
         if name == "stringValue":
             more = is_true(piece.get("willContinue"))
             return arguments.put_string(place, as_string(raw), continues=more)
-        if name == "nullValue":
+        if name == _NULL:
             return arguments.put_json(place, "null")
         if name in ("numberValue", "boolValue") and _SCALAR.match(bytes(raw)):
             return arguments.put_json(place, text_of(raw))

@@ -23,10 +23,13 @@ Fields of the answer (ids, counts, metadata) may stand in any frame. The rules:
   name; frames in between are not searched for names nobody knows.
 - *An error* may stand in place of a frame; what the frame says beside it is told first.
 - An array in place of a frame is its items. An object without any known field is a notice.
+- *Names in snake case and counts in quotes* are read as what they stand for, by a second look at a
+  frame in which the first found no name that all frames of a camel-case service have.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -35,7 +38,14 @@ from gateway_stream.events import Failure
 from gateway_stream.wire.failures import read_stream_failure
 from gateway_stream.wire.gemini.blocks import Blocks
 from gateway_stream.wire.gemini.metadata import Metadata
-from gateway_stream.wire.gemini.views import Counts, Frame, fields_of, objects_of
+from gateway_stream.wire.gemini.views import (
+    Counts,
+    Frame,
+    fields_of,
+    in_snake_case,
+    objects_of,
+    regular,
+)
 from gateway_stream.wire.json_text import UNREADABLE, compact, read_tree, read_view
 
 if TYPE_CHECKING:
@@ -90,7 +100,11 @@ class Translation:
         except UNREADABLE:
             self._take_irregular(data, event)
             return
-        self._take(view, data)
+        told = view.usage is not None or view.model is not None or view.id is not None
+        if told or not in_snake_case(data):
+            self._take(view, data)
+        else:
+            self._take_irregular(data, event)
 
     def answer(self, data: bytes) -> None:
         """Take a whole answer: the same object as a frame, and the only one."""
@@ -111,6 +125,12 @@ class Translation:
                 if not self._writer.done:
                     self.frame(compact(item).encode(), event)
             return
+        if isinstance(tree, dict):
+            given = json.dumps(tree)
+            tree = regular(tree)
+            regularly = json.dumps(tree)
+            if regularly != given:
+                data = regularly.encode()
         view = read_view(Frame, data, self._writer)
         if view is not None:
             self._take(view, compact(tree).encode())
@@ -152,6 +172,8 @@ class Translation:
 
     def _take_candidate(self, candidate: Candidate, place: int, data: bytes) -> None:
         told = candidate.finish_reason
+        if told is None:
+            told = candidate.snake_reason
         if told is not None and str(told) not in _NOT_SAID:
             self._told = str(told)
             self._reason = _REASONS.get(self._told, "unknown")
@@ -210,7 +232,7 @@ class Translation:
         reason, told = self._reason, self._told or ""
         if reason == "end_turn" and self._writer.has_tool_calls:
             reason = "tool_use"
-        self._writer.stop(reason, told, self._metadata.stop)
+        self._writer.stop(reason, told, self._metadata.stop)  # made once: frames may go on
         if told in _FAILED:
             message = self._message or f"the model gave up with {told}"
             self._writer.fail(_failed(message, told, retryable=_FAILED[told]))

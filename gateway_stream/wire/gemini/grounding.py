@@ -11,32 +11,70 @@ itself, which goes whole into the stop's ``vendor``.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["SourceFacts", "sources_in"]
+__all__ = ["Said", "SourceFacts", "sources_in"]
 
 Span: TypeAlias = tuple[int, int]
 SourceFacts: TypeAlias = tuple[str | None, str | None, Span | None]
 """(url, title, span)"""
 
+_PIECE: Final = 4096  # characters between two marks
 _LIMIT: Final = 1000  # what one answer has at most is tens; more would be read for hours
 
 
+class Said:
+    """The text of a block so far, as bytes whose place among its characters is known.
+
+    Every frame may be grounded, so text is taken in once, and marks along it tell how many
+    characters come before. Characters are counted in bytes of UTF-8 by no other means than reading.
+    """
+
+    def __init__(self) -> None:
+        self._new: list[str] = []
+        self.add: Final = self._new.append
+        """Take more text."""
+        self._bytes = bytearray()
+        self._places = [0]
+        self._characters = [0]
+
+    def __bool__(self) -> bool:
+        return bool(self._new or self._bytes)
+
+    def read(self) -> bytearray:
+        """All of it."""
+        for text in self._new:
+            for at in range(0, len(text), _PIECE):
+                piece = text[at : at + _PIECE]
+                self._bytes += piece.encode("utf-8", "replace")
+                self._places.append(len(self._bytes))
+                self._characters.append(self._characters[-1] + len(piece))
+        self._new.clear()
+        return self._bytes
+
+    def characters(self, end: int) -> int:
+        """How many whole characters come before a byte."""
+        mark = bisect_right(self._places, end) - 1
+        rest = self._bytes[self._places[mark] : end]
+        return self._characters[mark] + len(rest.decode("utf-8", "ignore"))
+
+
 def sources_in(
-    grounding: dict[str, Any], citations: dict[str, Any], text: str, before: int
+    grounding: dict[str, Any], citations: dict[str, Any], said: Said, before: int
 ) -> list[SourceFacts]:
     """The sources that the text of a block has, each once.
 
     Args:
         grounding: the ``groundingMetadata``.
         citations: the ``citationMetadata``.
-        text: the block's text so far.
+        said: the block's text so far.
         before: bytes of text in the blocks before it.
     """
-    stretch = _Stretch(text.encode("utf-8", "replace"), before)
+    stretch = _Stretch(said, before)
     found: dict[SourceFacts, None] = {}
     for facts in (*_grounded(grounding, stretch), *_cited(citations, stretch)):
         found[facts] = None
@@ -52,8 +90,9 @@ class _Outside(Exception):
 class _Stretch:
     """Turns stretches of the answer into spans of one block."""
 
-    def __init__(self, block: bytes, before: int) -> None:
-        self._block = block
+    def __init__(self, said: Said, before: int) -> None:
+        self._said = said
+        self._block = said.read()
         self._before = before
 
     def span(self, segment: Any) -> Span | None:
@@ -69,7 +108,7 @@ class _Stretch:
             if self._says(start - shift, end - shift, words) or (
                 words is None and start >= shift and end - shift <= len(self._block)
             ):
-                return self._characters(start - shift, end - shift)
+                return self._said.characters(start - shift), self._said.characters(end - shift)
         return None
 
     def _says(self, start: int, end: int, words: Any) -> bool:
@@ -78,10 +117,6 @@ class _Stretch:
             and start >= 0
             and self._block[start:end] == words.encode("utf-8", "replace")
         )
-
-    def _characters(self, start: int, end: int) -> Span:
-        begin = len(self._block[:start].decode("utf-8", "ignore"))
-        return begin, begin + len(self._block[start:end].decode("utf-8", "ignore"))
 
 
 def _grounded(grounding: dict[str, Any], stretch: _Stretch) -> Iterator[SourceFacts]:

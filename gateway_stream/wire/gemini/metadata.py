@@ -45,7 +45,6 @@ class Metadata:
         """For `Start.vendor`: what the first frame says of the answer as a whole."""
         return join(self._start)
 
-    @property
     def stop(self) -> str | None:
         """For `Stop.vendor`: everything else."""
         fields = {

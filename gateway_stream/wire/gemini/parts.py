@@ -5,7 +5,8 @@ stand beside a part's text or call (``thoughtSignature``), or a whole part, whic
 Of other families only the thought signature of the same provider's Chat dialect has a known place
 here. What cannot be read by the provider that is asked is dropped with a notice, and so is
 reasoning that carries it: without its data it would pass for the model's own. Reasoning without any
-opaque data is a thought: most thoughts of this dialect come unsigned.
+opaque data is a thought: most thoughts of this dialect come unsigned. A call of an answer that is not
+whole goes back without arguments, and a notice tells it.
 
 Ids of calls are optional in this dialect, and older services refuse them. An id of the form that
 `AnswerWriter` makes up was never on the wire, so it does not go there: neither on the call nor on
@@ -27,18 +28,18 @@ from gateway_stream.request import (
     ToolCallPart,
     ToolResultPart,
 )
-from gateway_stream.wire.json_text import read_tree
+from gateway_stream.wire.json_text import read_object
 
 if TYPE_CHECKING:
     from gateway_stream.events import Opaque
     from gateway_stream.request import CacheHint, Part
+    from gateway_stream.turn import Turn
 
 __all__ = ["PartEncoder"]
 
 _FAMILY: Final = "gemini"
 _BESIDE: Final = frozenset({"thoughtSignature", "thought", "partMetadata", "videoMetadata"})
 _MADE_UP: Final = re.compile(r"call_\d+\Z")
-_DATA_URL: Final = re.compile(r"data:(?P<media_type>[^;,]*);base64,(?P<data>.*)", re.DOTALL)
 
 
 class PartEncoder:
@@ -62,6 +63,12 @@ class PartEncoder:
         """Say that a cache hint cannot be carried."""
         if cache is not None:
             self.drop("cache: this dialect caches by itself, or by name through extra")
+
+    def tell_broken_calls(self, turn: Turn) -> None:
+        """Say which calls of an answer go back without the arguments that came."""
+        for call in turn.tool_calls:
+            if not call.runnable:
+                self.drop(f"arguments of the call of {call.name!r}: they are {call.status}")
 
     def part(self, part: Part) -> dict[str, Any] | None:
         """One part; ``None`` for one that cannot be carried or holds nothing."""
@@ -87,10 +94,9 @@ class PartEncoder:
 
     def _call(self, part: ToolCallPart) -> dict[str, Any]:
         self._names[part.id] = part.name
-        arguments = _tree(part.arguments or "{}")
-        if not isinstance(arguments, dict):
+        arguments = read_object(part.arguments or "{}")
+        if not arguments and part.arguments.strip() not in ("", "{}"):
             self.drop(f"arguments of the call of {part.name!r}: they are no JSON object")
-            arguments = {}
         call = {**_wire_id(part.id), "name": part.name, "args": arguments}
         return {"functionCall": call, **self._beside(part.opaque, "tool call")}
 
@@ -136,11 +142,10 @@ class PartEncoder:
         """The fields that opaque data stands for here; ``None`` where it cannot go back."""
         ours = opaque.family == _FAMILY
         if opaque.provider == self._provider or (self._provider is None and ours):
-            tree = _tree(opaque.json)
-            if isinstance(tree, dict):
-                fields = tree if ours else _signature(tree)
-                if fields:
-                    return fields
+            tree = read_object(opaque.json)
+            fields = tree if ours else _signature(tree)
+            if fields:
+                return fields
         self.drop(f"opaque data of {opaque.provider} on {what}")
         return None
 
@@ -159,20 +164,8 @@ def _wire_id(call_id: str) -> dict[str, str]:
 
 
 def _file(part: ImagePart | DocumentPart) -> dict[str, Any]:
-    """Bytes, an address, or an address that is bytes."""
-    media_type, data, url = part.media_type, part.data, part.url
-    inline = _DATA_URL.match(url) if url else None
-    if inline:
-        data = inline["data"]
-        media_type = inline["media_type"] or media_type
-    kind = {"mimeType": media_type} if media_type else {}
-    if data is not None:
-        return {"inlineData": {**kind, "data": data}}
-    return {"fileData": {**kind, "fileUri": url}}
-
-
-def _tree(text: str) -> Any:
-    try:
-        return read_tree(text.encode("utf-8", "replace"))
-    except ValueError:
-        return None
+    """Bytes, or an address."""
+    kind = {"mimeType": part.media_type} if part.media_type else {}
+    if part.data is not None:
+        return {"inlineData": {**kind, "data": part.data}}
+    return {"fileData": {**kind, "fileUri": part.url}}

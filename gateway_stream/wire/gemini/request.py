@@ -59,6 +59,9 @@ def encode_request(request: Request, provider: str | None) -> WireRequest:
 def _contents(request: Request, encoder: PartEncoder) -> list[dict[str, Any]]:
     contents: list[dict[str, Any]] = []
     order: dict[str, int] = {}  # of the calls of the answer before
+    for message in request.messages:
+        if isinstance(message, Turn):
+            encoder.tell_broken_calls(message)
     for role, messages in _sides(request):
         parts = [part for message in messages for part in parts_of(message)]
         if role == "model":

@@ -6,14 +6,19 @@ time with `fields_of`, which knows no names at all: it gives every field as the 
 so that arguments, signatures and whole parts go on as they came.
 
 The dialect is protobuf's JSON. A field may be written in camel case or, by gateways that keep the
-names of the definition, in snake case; in parts both are read. A null is an absent field.
+names of the definition, in snake case, and counts as numbers or, as protobuf writes 64 bits, in
+quotes. Views know camel case and numbers; `regular` makes them of the rest. What the views leave to
+`fields_of` needs no such care. A null is an absent field, except in a value that is said to be null.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import msgspec
+
+from gateway_stream.wire.counts import as_count
 
 __all__ = [
     "Candidate",
@@ -23,10 +28,12 @@ __all__ = [
     "Part",
     "as_string",
     "fields_of",
+    "in_snake_case",
     "is_true",
     "join",
     "members_of",
     "objects_of",
+    "regular",
     "text_of",
 ]
 
@@ -53,6 +60,7 @@ class Candidate(msgspec.Struct, gc=False):
     content: Content | None = None
     index: int | None = None
     finish_reason: str | int | None = msgspec.field(default=None, name="finishReason")
+    snake_reason: str | int | None = msgspec.field(default=None, name="finish_reason")
     grounding: dict[str, Any] | None = msgspec.field(default=None, name="groundingMetadata")
     citations: dict[str, Any] | None = msgspec.field(default=None, name="citationMetadata")
     url_context: Any = msgspec.field(default=None, name="urlContextMetadata")
@@ -91,18 +99,55 @@ class Frame(msgspec.Struct, gc=False):
 Fields = dict[str, msgspec.Raw]
 
 _decode_fields = msgspec.json.Decoder(Fields).decode
+_SNAKE: Final = re.compile(
+    rb'"(?:usage_metadata|model_version|response_id|prompt_feedback|finish_reason'
+    rb'|grounding_metadata|citation_metadata|url_context_metadata|safety_ratings)"'
+)
+_COUNTS: Final = tuple(field.encode_name for field in msgspec.structs.fields(Counts))
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-def fields_of(raw: msgspec.Raw | bytes | None) -> Fields:
-    """Every field of an object that is not null, by its camel-case name; nothing for no object."""
+def in_snake_case(data: bytes) -> bool:
+    """Whether a frame seems to have fields that the views cannot see.
+
+    To be asked only of a frame in which they saw no field of the answer itself: a service writes all
+    its names alike.
+    """
+    return _SNAKE.search(data) is not None
+
+
+def regular(tree: dict[str, Any]) -> dict[str, Any]:
+    """A frame as the views know it; its parts stay as they are."""
+    frame: dict[str, Any] = _camel_tree(tree)
+    usage = frame.get("usageMetadata")
+    if isinstance(usage, dict):
+        for name in _COUNTS:
+            count = as_count(usage.get(name))
+            if count is not None:
+                usage[name] = count
+    return frame
+
+
+def _camel_tree(tree: Any) -> Any:
+    if isinstance(tree, list):
+        return [_camel_tree(item) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    return {
+        _camel(name): value if name == "content" else _camel_tree(value)
+        for name, value in tree.items()
+    }
+
+
+def fields_of(raw: msgspec.Raw | bytes | None, *, null: str = "") -> Fields:
+    """Every field of an object that is not null, by its camel-case name; nothing for no object.
+
+    The field ``null`` is kept, null or not.
+    """
     if not raw or not _begins(raw, b"{"):
         return {}
-    return {
-        _camel(name) if "_" in name else name: value
-        for name, value in _decode_fields(_utf8(raw)).items()
-        if not _is(value, b"null")
-    }
+    members = [(_camel(name), value) for name, value in _decode_fields(_utf8(raw)).items()]
+    return {name: value for name, value in members if name == null or not _is(value, b"null")}
 
 
 def members_of(raw: msgspec.Raw | None) -> list[tuple[str, str]]:
@@ -166,5 +211,7 @@ def _quoted(name: str) -> str:
 
 
 def _camel(name: str) -> str:
+    if "_" not in name:
+        return name
     head, *rest = name.split("_")
     return head + "".join(word[:1].upper() + word[1:] for word in rest)

@@ -39,13 +39,18 @@ class _Carried:
 class Blocks:
     """The block that text goes to now, and the opening of all others.
 
+    Args:
+        writer: takes the events.
+        starting: is called before the first block begins the answer.
+
     Attributes:
         fresh: the block that was opened last, until its leftovers are noted.
         waiting: opens what has come before and waits to be opened.
     """
 
-    def __init__(self, writer: AnswerWriter) -> None:
+    def __init__(self, writer: AnswerWriter, starting: Callable[[], None]) -> None:
         self._writer = writer
+        self._starting = starting
         self._kind: BlockKind | None = None
         self._key: object = None
         self._index = 0
@@ -80,6 +85,10 @@ class Blocks:
         self._writer.delta(self._index, text)
         return True
 
+    def runs(self, kind: BlockKind) -> bool:
+        """Whether text of ``kind`` runs and may go on."""
+        return self._kind == kind and self._key is None and self._seal is None
+
     def current(self, kind: BlockKind) -> int:
         """The block that takes ``kind`` now; it begins if need be."""
         if self._kind != kind:
@@ -101,6 +110,8 @@ class Blocks:
             self._writer.end(self._index)
             self._kind = self._seal = None
         carried = _Carried(closing)
+        if not self._writer.started:
+            self._starting()
         self.fresh = self._writer.open(kind, id=id, name=name, ending=carried)
         self._carried[self.fresh] = carried
         return self.fresh
@@ -126,5 +137,7 @@ class Blocks:
         vendor = self._carried[index].vendor
         for key, value in left.items():
             before = vendor.get(key)
-            grows = isinstance(before, list) and isinstance(value, list)
-            vendor[key] = before + value if grows else value
+            if isinstance(before, list) and isinstance(value, list):
+                before.extend(value)  # each note is its own: a list made anew would cost its length
+            else:
+                vendor[key] = value

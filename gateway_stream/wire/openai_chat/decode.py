@@ -2,16 +2,19 @@
 
 The dialect has one shape and dozens of speakers. What holds for all of them:
 
-- *A chunk* adds to choice 0; other choices are dropped, with one notice each. Where a choice has a
-  ``delta``, a ``message`` beside it is a copy; where it has only a ``message``, that is read by the
-  same code. Agents put one ``delta`` on the chunk itself, and whole ``messages`` in unary answers;
-  the tools that they call are theirs, and run already.
+- *A chunk* adds to choice 0; other choices are dropped, with one notice each. A choice without an
+  ``index`` has its place in the list for one. Where a choice has a ``delta``, a ``message`` or
+  ``text`` beside it is a copy; where it has only a ``message``, that is read by the same code, and
+  where it has only ``text`` (the older completions), that is the text.
+- *Agents* put one ``delta`` on the chunk itself, and whole ``messages`` in unary answers, with the
+  finish reason beside them; the tools that they call are theirs, and run already.
 - *Order within a chunk*: reasoning, content, refusal, tool calls, media. All of them count.
 - *The finish reason* may come in several chunks, with content, before more content, before usage,
   or never; absent, null and ``""`` mean "not yet". It is held, and the last one holds.
 - *The end*: ``[DONE]`` proves it, with or without a reason; a reason and a clean end of the body do
   too. A finish reason ``error`` says that the model failed, and is a failure.
 - *Errors* come as a frame, beside choices or in one: ``error`` (an object or a text), ``error_code``.
+  An error in which nothing stands (``{"message":""}``) is none.
   What the same frame adds is taken first; the error wins over a reason that is held.
 - *Tags for reasoning inside the text* (``<think>``) stay text: the bytes are the model's.
 
@@ -29,8 +32,10 @@ from gateway_stream.events import Failure, StopReason
 from gateway_stream.wire.failures import read_stream_failure
 from gateway_stream.wire.json_text import UNREADABLE, compact, read_tree, read_view
 from gateway_stream.wire.openai_chat.blocks import Blocks
-from gateway_stream.wire.openai_chat.leftovers import Leftovers, Place
+from gateway_stream.wire.openai_chat.leftovers import Leftovers
 from gateway_stream.wire.openai_chat.parts import Parts
+from gateway_stream.wire.openai_chat.place import FrameText, Place
+from gateway_stream.wire.openai_chat.reasoning import Reasoning
 from gateway_stream.wire.openai_chat.tools import ToolCalls
 from gateway_stream.wire.openai_chat.usage import tell_usage
 from gateway_stream.wire.openai_chat.views import Chunk, Delta
@@ -73,9 +78,10 @@ class Translation:
 
     def __init__(self, writer: AnswerWriter) -> None:
         self._writer = writer
-        self._blocks = Blocks(writer)
+        self._blocks = Blocks(writer, self._start)
         self._tools = ToolCalls(writer, self._blocks)
-        self._parts = Parts(writer, self._blocks)
+        self._reasoning = Reasoning(writer, self._blocks)
+        self._parts = Parts(writer, self._blocks, self._reasoning)
         self._leftovers = Leftovers()
         self._finish_reason: str | None = None
         self._counts: Counts | None = None
@@ -91,12 +97,14 @@ class Translation:
                 return
             chunk = read
         choices = chunk.choices
-        failed = bool(chunk.error) or chunk.error_code is not None or event == "error"
+        failed = event == "error" or _tells_error(chunk)
         # More of a text that runs: what nearly all frames are, so it has a way of its own.
         if choices is not None and len(choices) == 1 and not failed:
             choice = choices[0]
             delta = choice.delta
-            if delta is not None and not (choice.index or choice.finish_reason or choice.usage):
+            if delta is not None and not (
+                choice.index or choice.finish_reason or choice.usage or choice.error or chunk.x_groq
+            ):
                 text = delta.content
                 delta.role = delta.content = None
                 if delta == _NOTHING and type(text) is str and self._blocks.goes_on("text", text):
@@ -110,8 +118,7 @@ class Translation:
         """Take a whole answer: the end of its JSON proves it, with or without a finish reason."""
         chunk = read_view(Chunk, data, self._writer)
         if chunk is not None:
-            failed = bool(chunk.error) or chunk.error_code is not None
-            self._take(chunk, data, failed=failed, whole=True)
+            self._take(chunk, data, failed=_tells_error(chunk), whole=True)
             if chunk.choices or chunk.messages:
                 self.done()
             elif not self._writer.done:
@@ -123,7 +130,8 @@ class Translation:
         if writer.done:
             return
         self._tools.settle()
-        if writer.stop_seen is None and self._leftovers.ending:
+        self._start()
+        if self._finish_reason is None:
             writer.notice("missing_reason", "the answer ended without a reason")
             writer.stop("unknown", None, self._leftovers.ending)
         writer.finish()
@@ -135,38 +143,58 @@ class Translation:
             failed = self._take_unknown(data)
         begins = not writer.started and not (failed and not choices)
         if begins:
-            left = self._leftovers.start(data, whole=whole)
-            if chunk.id or choices or chunk.delta or chunk.messages:
-                writer.start(id=_text(chunk.id), model=_text(chunk.model), vendor=left)
+            self._leftovers.start(data, whole=whole)
+            writer.start(model=_text(chunk.model))
+            if chunk.id:
+                self._start(_text(chunk.id))
         before = len(writer.out)
+        frame = FrameText(data)
         if choices:
             for number, choice in enumerate(choices):
-                self._take_choice(choice, data, number, whole=whole)
+                self._take_choice(choice, data, frame, number, whole=whole)
         else:
-            self._take_bare(chunk, data, whole=whole)
+            self._take_bare(chunk, data, frame, whole=whole)
         quiet = len(writer.out) == before
-        counts = chunk.usage
-        if chunk.x_groq is not None:
-            counts = counts or chunk.x_groq.usage
-            self._error = self._error or chunk.x_groq.error
-        if counts is not None:
-            self._tell_usage(counts)
+        if chunk.usage is not None or chunk.x_groq is not None:
+            self._take_envelope(chunk)
         if not begins and (quiet or self._blocks.fresh is not None):
             self._keep_rest(data)
         self._blocks.fresh = None
         if failed or self._error or self._finish_reason == _FAILED:
             self._fail(data)
 
-    def _take_choice(self, choice: Choice, data: bytes, number: int, *, whole: bool) -> None:
-        if choice.index:
-            self._writer.notice("dropped_choice", f"choice {choice.index} of several")
+    def _start(self, id: str | None = None) -> None:
+        """Something is about to begin the answer: its id, or what comes without one."""
+        if not self._writer.started:
+            self._writer.start(id=id, vendor=self._leftovers.beginning())
+
+    def _take_envelope(self, chunk: Chunk) -> None:
+        """Counts, and what may come for them in an envelope of the vendor."""
+        counts, envelope = chunk.usage, chunk.x_groq
+        if envelope is not None:
+            counts = counts or envelope.usage
+            if _says_something(envelope.error):
+                self._error = envelope.error
+        if counts is not None:
+            self._tell_usage(counts)
+
+    def _take_choice(
+        self, choice: Choice, data: bytes, frame: FrameText, number: int, *, whole: bool
+    ) -> None:
+        position = number if choice.index is None else choice.index
+        if position:
+            self._writer.notice("dropped_choice", f"choice {position} of several")
             return
         if choice.delta is not None:
-            self._take_delta(choice.delta, Place(data, "choices", number, "delta"), whole=whole)
+            place = Place(frame, "choices", number, "delta")
+            self._take_delta(choice.delta, place, whole=whole)
         elif choice.message is not None:
-            place = Place(data, "choices", number, "message")
+            place = Place(frame, "choices", number, "message")
             self._take_delta(choice.message, place, whole=whole)
-        self._error = self._error or choice.error
+        elif choice.text and isinstance(choice.text, str):
+            self._blocks.write("text", choice.text)
+        if _says_something(choice.error):
+            self._error = choice.error
         if choice.usage is not None:
             self._tell_usage(choice.usage)
         if choice.finish_reason:
@@ -180,10 +208,11 @@ class Translation:
             delta.reasoning_content
             or delta.reasoning
             or delta.reasoning_details
+            or delta.thinking_blocks
             or delta.reasoning_text
             or delta.thinking
         ):
-            parts.reasoning(delta, place)
+            self._reasoning.take(delta, place)
         content = delta.content
         if content:
             if type(content) is str:
@@ -211,12 +240,14 @@ class Translation:
         if delta.annotations:
             self._parts.sources(delta.annotations, "annotations")
 
-    def _take_bare(self, chunk: Chunk, data: bytes, *, whole: bool) -> None:
+    def _take_bare(self, chunk: Chunk, data: bytes, frame: FrameText, *, whole: bool) -> None:
         """A frame without choices: an agent's message, or counts alone."""
         if chunk.delta is not None:
-            self._take_agent(chunk.delta, Place(data, "delta"), whole=whole)
+            self._take_agent(chunk.delta, Place(frame, "delta"), whole=whole)
         for number, message in enumerate(chunk.messages or ()):
-            self._take_agent(message, Place(data, "messages", number), whole=True)
+            self._take_agent(message, Place(frame, "messages", number), whole=True)
+        if chunk.finish_reason and (chunk.delta is not None or chunk.messages is not None):
+            self._take_reason(chunk.finish_reason, data)
 
     @staticmethod
     def _says_nothing(chunk: Chunk) -> bool:
@@ -247,6 +278,7 @@ class Translation:
     def _take_reason(self, reason: Any, data: bytes) -> None:
         raw = reason if isinstance(reason, str) else compact(reason)
         self._finish_reason = raw
+        self._start()
         self._tools.settle()
         self._leftovers.end(data)
         self._blocks.fresh = None
@@ -265,12 +297,13 @@ class Translation:
         fresh = self._blocks.fresh
         if fresh is not None and self._writer.is_open(fresh):
             self._blocks.note(fresh, self._leftovers.block(data))
-        elif self._leftovers.end(data):
-            self._tell_stop()
+        else:
+            self._leftovers.end(data)
 
     def _tell_usage(self, counts: Counts) -> None:
         if counts != self._counts:
             self._counts = counts
+            self._start()
             tell_usage(counts, self._writer)
 
     def _fail(self, data: bytes) -> None:
@@ -284,9 +317,17 @@ class Translation:
                 kind="stream_failed",
                 message=f"the model ended the answer with an error: {excerpt}",
                 retryable=True,
-                hint="Send the request again; what came is in the error's partial.",
+                hint="Send the request again; what came before is kept.",
             )
         )
+
+
+def _tells_error(chunk: Chunk) -> bool:
+    return bool(chunk.error_code) or (chunk.error is not None and _says_something(chunk.error))
+
+
+def _says_something(error: Any) -> bool:
+    return any(error.values()) if isinstance(error, dict) else bool(error)
 
 
 def _text(value: Any) -> str | None:

@@ -1,24 +1,23 @@
-"""What no event holds, and the vendor's own text of what goes back.
+"""What of the frames no event holds.
 
 `Leftovers` collects what the views do not read, as a tree in the vendor's own shape, from the frames
 that say more than the next piece of text: those that begin the answer or a block, carry the finish
 reason, or add nothing at all. What the start of the answer has told already is not told again, so
-the fields that every chunk repeats appear once. `Place` cuts a value's JSON text out of its frame,
-byte for byte, for what goes back unread.
+the fields that every chunk repeats appear once. Of several choices only the first is looked at, and
+of calls only those that no block keeps whole. What the beginning and the end collect is written once,
+when it is asked for: frames may go on adding to it.
 
 Dropped are: padding against traffic analysis, log probabilities of single tokens, copies (the
-``message`` beside a ``delta``, the completion-style ``text``), and the constants of the framing.
+``message`` beside a ``delta``, the completion-style ``text`` beside either), and the constants of the framing.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
+from gateway_stream.wire.json_text import compact, read_tree
 
-from gateway_stream.wire.json_text import UNREADABLE, compact, read_tree
-
-__all__ = ["Leftovers", "Place"]
+__all__ = ["Leftovers"]
 
 _CALL: Final = {
     "index": None,
@@ -37,6 +36,7 @@ _DELTA: Final = {
     "reasoning_text": None,
     "thinking": None,
     "reasoning_details": None,
+    "thinking_blocks": None,
     "refusal": None,
     "function_call": {"name": None, "arguments": None},
     "audio": None,
@@ -69,6 +69,7 @@ _CHUNK: Final[dict[str, Any]] = {
     "object": None,
     "choices": [_CHOICE],
     "delta": _DELTA,
+    "messages": [_DELTA],
     "usage": _USAGE,
     "x_groq": {"usage": _USAGE},
     "obfuscation": None,
@@ -76,8 +77,9 @@ _CHUNK: Final[dict[str, Any]] = {
 }
 _ANSWER: Final[dict[str, Any]] = {
     **_CHUNK,
-    "choices": [{"index": None, "finish_reason": None, "message": _DELTA, "usage": _USAGE}],
-    "messages": [_DELTA],
+    "choices": [
+        {"index": None, "finish_reason": None, "message": _DELTA, "text": None, "usage": _USAGE}
+    ],
 }
 
 
@@ -87,63 +89,29 @@ class Leftovers:
     def __init__(self) -> None:
         self._told: dict[str, Any] = {}
         self._end: dict[str, Any] = {}
+        self._held = _CHUNK
 
-    def start(self, data: bytes, *, whole: bool = False) -> str | None:
-        """JSON text of what a frame before the first content holds beside the views' fields."""
-        _merge(self._told, _left(data, _ANSWER if whole else _CHUNK))
+    def start(self, data: bytes, *, whole: bool = False) -> None:
+        """Take what a frame before the first content holds beside the views' fields."""
+        if whole:
+            self._held = _ANSWER
+        _merge(self._told, _left(data, self._held))
+
+    def beginning(self) -> str | None:
+        """JSON text of what `start` took."""
         return compact(self._told) if self._told else None
 
     def block(self, data: bytes) -> dict[str, Any]:
         """The same of a frame that begins a block, without what is known already."""
-        return _difference(_left(data, _CHUNK), self._told)
+        return _difference(_left(data, self._held), self._told)
 
-    def end(self, data: bytes) -> bool:
-        """Take the same of a frame that ends the answer or adds nothing; tell if it was new."""
-        left = _difference(_left(data, _CHUNK), self._told)
-        if left:
-            _merge(self._end, left)
-        return bool(left)
+    def end(self, data: bytes) -> None:
+        """Take the same of a frame that ends the answer or adds nothing."""
+        _merge(self._end, _difference(_left(data, self._held), self._told))
 
-    @property
     def ending(self) -> str | None:
         """JSON text of what `end` took."""
         return compact(self._end) if self._end else None
-
-
-class Place:
-    """Where in a frame's bytes a delta or message lies."""
-
-    __slots__ = ("_data", "_steps")
-
-    def __init__(self, data: bytes, *steps: str | int) -> None:
-        self._data = data
-        self._steps = steps
-
-    def cut(self, value: Any, *steps: str | int) -> str:
-        """The JSON text that ``value`` was read from, found by ``steps`` below the place.
-
-        Where the frame could only be read leniently, it is written anew.
-        """
-        text: Any = self._data
-        try:
-            for step in (*self._steps, *steps):
-                if isinstance(step, str):
-                    text = msgspec.json.decode(text, type=dict[str, msgspec.Raw])[step]
-                else:
-                    text = msgspec.json.decode(text, type=list[msgspec.Raw])[step]
-            return bytes(text).decode()
-        except (*UNREADABLE, LookupError):
-            return compact(self._find(value, steps))
-
-    def _find(self, value: Any, steps: tuple[str | int, ...]) -> Any:
-        """What lies where ``value`` was read, with the members that a view leaves out."""
-        try:
-            tree = read_tree(self._data)
-            for step in (*self._steps, *steps):
-                tree = tree[step]
-        except (LookupError, TypeError, ValueError):
-            return msgspec.to_builtins(value)
-        return tree
 
 
 def _left(data: bytes, held: dict[str, Any]) -> dict[str, Any]:
@@ -151,8 +119,21 @@ def _left(data: bytes, held: dict[str, Any]) -> dict[str, Any]:
         tree = read_tree(data)
     except ValueError:
         return {}
-    left = _rest(tree, held)
-    return left if isinstance(left, dict) else {}
+    if not isinstance(tree, dict):
+        return {}
+    choices = tree.get("choices")
+    if isinstance(choices, list):
+        tree["choices"] = [choice for place, choice in enumerate(choices) if _first(choice, place)]
+    if not choices and (tree.get("delta") is not None or tree.get("messages") is not None):
+        held = {**held, "finish_reason": None}
+    left: dict[str, Any] = _rest(tree, held)
+    return left
+
+
+def _first(choice: Any, place: int) -> bool:
+    """Whether a choice is the one that is read."""
+    index = choice.get("index") if isinstance(choice, dict) else None
+    return not (place if index is None else index)
 
 
 def _rest(value: Any, held: Any) -> Any:
@@ -171,10 +152,19 @@ def _rest(value: Any, held: Any) -> Any:
         rests = [
             _rest(inner, held[0])
             for inner in value
-            if not (held[0] is not _CALL and isinstance(inner, dict) and inner.get("index"))
+            if not (held[0] is _CALL and _is_foreign(inner))
         ]
         return [inner for inner in rests if not _says_nothing(inner)]
     return value
+
+
+def _is_foreign(call: Any) -> bool:
+    """Whether a piece of a call is one of no function, which goes into its block whole."""
+    if not isinstance(call, dict) or call.get("function") is not None:
+        return False
+    return call.get("type") not in (None, "", "function") or any(
+        isinstance(value, dict) for key, value in call.items() if key not in _CALL
+    )
 
 
 def _says_nothing(value: Any) -> bool:

@@ -6,14 +6,19 @@ it). Opaque data has the shape in which the wire carried it, which tells where i
 
 - with a ``type``, it is a part of the content; the block's text is put into it again;
 - without, its fields are fields of the tool call, of the text part (``thoughtSignature``) or of the
-  message (``reasoning_details``, ``audio``, ``extra_content``, ``tool_calls`` of no function).
+  message (``reasoning_content`` and the other plain keys, ``reasoning_details``, ``thinking_blocks``,
+  ``audio``, ``extra_content``, ``tool_calls`` of no function), the block's text put in likewise.
 
 The two dialects of Claude and of Gemini convert: a signed ``thinking`` block is a ``reasoning`` part
 with the same signature, ``redacted_thinking`` is one with the same data, and a ``thoughtSignature``
-is the same on a part and on a call. Reasoning without opaque data stays behind.
+is the same on a part and on a call. Reasoning without opaque data stays behind, and so does that under
+a plain key where the provider asked is a known one: those who name their reasoning so are not among
+the known, and the known refuse a key that they do not have.
 
 Content is a string wherever one text is all that is said, as the smaller speakers know no other
-form; all the text of an answer is one. A result of a tool is a message of its own, before whatever
+form; all the text of an answer is one, a refusal in it set off by a blank line. Blank text beside tool
+calls, which some vendors refuse, stays behind. A call that was cut or is no JSON object goes back
+without arguments. A result of a tool is a message of its own, before whatever
 else is said with it. Such messages hold text only: images of results follow in a user's message, and
 that a result is an error is said in words.
 """
@@ -22,7 +27,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
+from msgspec.structs import replace
 
 from gateway_stream.request import (
     DocumentPart,
@@ -35,6 +40,7 @@ from gateway_stream.request import (
     parts_of,
 )
 from gateway_stream.turn import Turn
+from gateway_stream.wire.json_text import read_object
 
 if TYPE_CHECKING:
     from gateway_stream.events import Opaque
@@ -44,6 +50,12 @@ __all__ = ["Conversation", "cache_control"]
 
 _FAMILY: Final = "openai_chat"
 _ERROR: Final = "Error: "
+_APART: Final = "\n\n"
+_ENTRY_TEXT: Final = {
+    "reasoning.text": "text",
+    "reasoning.summary": "summary",
+    "thinking": "thinking",
+}
 
 
 class Conversation:
@@ -61,6 +73,12 @@ class Conversation:
 
     def add(self, message: Message | Turn) -> None:
         """The next message or answer."""
+        if isinstance(message, Turn):
+            for call in message.tool_calls:
+                if not call.runnable:
+                    how = f"tool call {call.id!r} are {call.status} and go back as {{}}"
+                    self.dropped.append(f"the arguments of {how}")
+            message = _refusals_apart(message)
         parts = parts_of(message)
         if isinstance(message, Turn) or message.role == "assistant":
             self._add_assistant(parts)
@@ -148,6 +166,9 @@ class Conversation:
                     self._drop(part, "an answer")
         if calls:
             fields["tool_calls"] = [*fields.get("tool_calls", []), *calls]
+        if "tool_calls" in fields and any(map(_is_blank, content)):
+            self.dropped.append("blank text beside tool calls: some vendors refuse it")
+            content = [part for part in content if not _is_blank(part)]
         if content and all(part.keys() == {"type", "text"} for part in content):
             content = [{"type": "text", "text": "".join(part["text"] for part in content)}]
         if content or fields:
@@ -185,6 +206,8 @@ class Conversation:
             if isinstance(value, list):
                 filled = [_filled_detail(entry, text) for entry in value]
                 fields[key] = [*fields.get(key, []), *filled]
+            elif isinstance(value, str):
+                fields[key] = fields.get(key, "") + (value or text)
             else:
                 fields[key] = value
 
@@ -204,10 +227,10 @@ class Conversation:
             return {}
         ours = opaque.family == _FAMILY
         if opaque.provider == self._provider or (self._provider is None and ours):
-            tree = msgspec.json.decode(opaque.json)
-            if isinstance(tree, dict) and (ours or opaque.family in ("anthropic", "gemini")):
+            tree = read_object(opaque.json)
+            if tree and (ours or opaque.family in ("anthropic", "gemini")):
                 return tree
-        self.dropped.append(f"{what}: only {opaque.provider} can read it")
+        self.dropped.append(f"{what}: it goes back to {opaque.provider!r} only")
         return {}
 
     def _drop(self, part: Part, where: str) -> None:
@@ -225,6 +248,26 @@ def cache_control(
         return {}
     control = {"type": "ephemeral", "ttl": cache} if cache != "5m" else {"type": "ephemeral"}
     return {"cache_control": control}
+
+
+def _refusals_apart(turn: Turn) -> Turn:
+    """The turn with a blank line wherever text and a refusal, which goes back as text, meet."""
+    if not turn.refusal:
+        return turn
+    blocks = []
+    before = None
+    for block in turn.blocks:
+        written = block
+        if block.kind in ("text", "refusal") and block.text:
+            if before not in (None, block.kind):
+                written = replace(block, text=_APART + block.text)
+            before = block.kind
+        blocks.append(written)
+    return replace(turn, blocks=tuple(blocks))
+
+
+def _is_blank(part: dict[str, Any]) -> bool:
+    return part.keys() == {"type", "text"} and not part["text"].strip()
 
 
 def _converted(tree: dict[str, Any]) -> dict[str, Any]:
@@ -253,5 +296,5 @@ def _filled(tree: dict[str, Any], text: str) -> dict[str, Any]:
 
 def _filled_detail(detail: Any, text: str) -> Any:
     kind = detail.get("type") if isinstance(detail, dict) else None
-    field = {"reasoning.text": "text", "reasoning.summary": "summary"}.get(str(kind))
+    field = _ENTRY_TEXT.get(str(kind))
     return {**detail, field: text} if field else detail

@@ -1,17 +1,8 @@
-"""What a Chat delta may hold beside plain text: content as a list of parts, reasoning, media, sources.
+"""What a Chat delta may hold beside plain text: content as a list of parts, media, sources.
 
 Content is a string or a list of parts, in one answer even both. The kinds of part that have an event
-of their own are text, reasoning in three spellings (``reasoning`` with a ``summary``, ``thinking``
-with a string, ``thinking`` with a list), refusals and images; any other part is kept whole and goes
-back whole.
-
-Reasoning may also come under a key of its own. Vendors that are renaming theirs send the same text
-under two keys, and routers send it as ``reasoning`` and once more as ``reasoning_details``: equal
-text is taken once. Each detail is a block, for each has a signature of its own.
-
-What goes back with a part of reasoning is the part itself with its text taken out, for the block has
-that; a part that came without text is kept byte for byte. Reasoning under a plain key has nothing
-that its vendor would want back.
+of their own are text, reasoning (`Reasoning`), refusals and images; any other part is kept whole and
+goes back whole.
 """
 
 from __future__ import annotations
@@ -19,13 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway_stream.events import BlockKind, Opaque
-from gateway_stream.wire.json_text import compact
 
 if TYPE_CHECKING:
     from gateway_stream.wire.answer import AnswerWriter
     from gateway_stream.wire.openai_chat.blocks import Blocks
-    from gateway_stream.wire.openai_chat.leftovers import Place
-    from gateway_stream.wire.openai_chat.views import Delta
+    from gateway_stream.wire.openai_chat.place import Place
+    from gateway_stream.wire.openai_chat.reasoning import Reasoning
 
 __all__ = ["Parts"]
 
@@ -35,66 +25,16 @@ _TEXTS: Final = frozenset({"text", "output_text", "input_text"})
 _TEXT_FIELDS: Final = frozenset({"type", "text", "thoughtSignature", "citations", "annotations"})
 _CITED: Final = frozenset({"type", "url", "title", "url_citation"})
 _SPAN: Final = frozenset({"start_index", "end_index"})
-_DETAIL_TEXT: Final = {"reasoning.text": "text", "reasoning.summary": "summary"}
 
 
 class Parts:
     """Reads what is not plain text into the blocks of one answer."""
 
-    def __init__(self, writer: AnswerWriter, blocks: Blocks) -> None:
+    def __init__(self, writer: AnswerWriter, blocks: Blocks, reasoning: Reasoning) -> None:
         self._writer = writer
         self._blocks = blocks
-        self._detail: dict[str, Any] = {}
+        self._reasoning = reasoning
         self._audio: int | None = None
-
-    # Reasoning.
-
-    def reasoning(self, delta: Delta, place: Place) -> None:
-        """The reasoning that a delta has under keys of its own."""
-        plain = self._plain(delta)
-        details = delta.reasoning_details or ()
-        detailed = "".join([_detail_text(entry) for entry in details])
-        if not detailed:
-            for text in plain:
-                self._blocks.write("reasoning", text)
-        elif plain and plain != [detailed]:
-            self._writer.notice("delta_mismatch", "reasoning and reasoning_details differ")
-        for number, entry in enumerate(details):
-            if isinstance(entry, dict):
-                self._take_detail(entry, place, number)
-
-    def _plain(self, delta: Delta) -> list[str]:
-        """The different texts under the plain keys."""
-        plain: list[str] = []
-        for text in (
-            delta.reasoning_content,
-            delta.reasoning,
-            delta.reasoning_text,
-            delta.thinking,
-        ):
-            if text and not isinstance(text, str):
-                self._writer.notice("invalid_field", "reasoning that is no text")
-            elif text and text not in plain:
-                plain.append(text)
-        return plain
-
-    def _take_detail(self, entry: dict[str, Any], place: Place, number: int) -> None:
-        field = _DETAIL_TEXT.get(str(entry.get("type")))
-        if field is None:
-            json = place.cut(entry, "reasoning_details", number)
-            opaque = Opaque(_FAMILY, "openrouter", f'{{"reasoning_details":[{json}]}}')
-            self._blocks.single("reasoning", opaque=opaque)
-            return
-        key = (entry.get("type"), str(entry.get("index")))
-        said = {name: value for name, value in entry.items() if value is not None and name != field}
-        begins = self._blocks.write("reasoning", _detail_text(entry), key=key)
-        before = {} if begins else self._detail
-        if begins or before.items() != {**before, **said}.items():
-            self._detail = {**before, **said}
-            json = compact({"reasoning_details": [self._detail]})
-            self._blocks.keep(
-                self._blocks.current("reasoning"), Opaque(_FAMILY, "openrouter", json)
-            )
 
     # Content as a list.
 
@@ -112,9 +52,9 @@ class Parts:
     def _take_part(self, part: dict[str, Any], place: Place, number: int) -> None:
         kind = str(part.get("type") or "text")
         if kind == "reasoning" and isinstance(part.get("summary"), list):
-            self._take_summary(part, part["summary"], place, number)
+            self._reasoning.take_summary(part, part["summary"], place, number)
         elif kind == "thinking" and isinstance(part.get("thinking"), str | list):
-            self._take_thinking(part, place, number)
+            self._reasoning.take_thinking(part, place, number)
         elif kind in _TEXTS and isinstance(part.get("text"), str):
             self._take_text(part, place, number)
         elif kind == "refusal" and isinstance(part.get("refusal"), str):
@@ -125,53 +65,6 @@ class Parts:
         else:
             provider = "anthropic" if kind == "redacted_thinking" else _FAMILY
             self._keep_whole(_kind_of(kind), place.cut(part, "content", number), provider)
-
-    def _take_summary(
-        self, part: dict[str, Any], entries: list[Any], place: Place, number: int
-    ) -> None:
-        """Reasoning as a summary in parts, each with its signature or, hidden, its data."""
-        for entry in entries:
-            if not isinstance(entry, dict):
-                continue
-            text = entry.get("text")
-            text = text if isinstance(text, str) else ""
-            emptied = {**part, "summary": [{**entry, "text": ""} if text else entry]}
-            hidden = entry.get("type") == "summary_encrypted_text" or "data" in entry
-            if not (hidden or entry.get("signature")):
-                self._write_unsigned(text, emptied)
-                continue
-            bare = not text and len(entries) == 1
-            json = place.cut(part, "content", number) if bare else compact(emptied)
-            opaque = Opaque(_FAMILY, "anthropic", json)
-            if hidden:
-                self._blocks.single("reasoning", opaque=opaque)
-            else:
-                self._blocks.write("reasoning", text, opaque)
-
-    def _take_thinking(self, part: dict[str, Any], place: Place, number: int) -> None:
-        """Reasoning as a part of thinking: a string as Claude has it, or a list of texts."""
-        thinking = part["thinking"]
-        nested = isinstance(thinking, list)
-        pieces = [entry for entry in thinking if isinstance(entry, dict)] if nested else []
-        texts = [entry["text"] for entry in pieces if isinstance(entry.get("text"), str)]
-        text = "".join(texts) if nested else thinking
-        empty: Any = [{"type": "text", "text": ""}] if nested else ""
-        emptied = {**part, "thinking": empty}
-        if part.get("signature"):
-            provider = _FAMILY if nested else "anthropic"
-            bare = not text and not nested
-            json = place.cut(part, "content", number) if bare else compact(emptied)
-            self._blocks.write("reasoning", text, Opaque(_FAMILY, provider, json))
-        else:
-            self._write_unsigned(text, emptied)
-        for entry in pieces:
-            if not isinstance(entry.get("text"), str):
-                self._keep_whole("other", compact(entry))
-
-    def _write_unsigned(self, text: str, emptied: dict[str, Any]) -> None:
-        if text and self._blocks.write("reasoning", text):
-            opaque = Opaque(_FAMILY, _FAMILY, compact(emptied))
-            self._blocks.keep(self._blocks.current("reasoning"), opaque)
 
     def _take_text(self, part: dict[str, Any], place: Place, number: int) -> None:
         seal = None
@@ -264,12 +157,6 @@ def _span(cited: dict[str, Any]) -> tuple[int, int] | None:
     if isinstance(start, int) and isinstance(end, int) and end > start:
         return start, end
     return None
-
-
-def _detail_text(entry: Any) -> str:
-    field = _DETAIL_TEXT.get(str(entry.get("type"))) if isinstance(entry, dict) else None
-    text = entry[field] if field and field in entry else None
-    return text if isinstance(text, str) else ""
 
 
 def _image_url(part: dict[str, Any]) -> str | None:

@@ -2,7 +2,8 @@
 
 The output limit goes into ``max_tokens``, the name that every speaker of the dialect knows. A
 reasoning budget has no field of its own here; Claude's ``thinking`` is the one spelling that exists,
-so a budget goes to that provider only. Streams ask for their counts, which else are not sent.
+so a budget goes to that provider only. What says how tools are to be used is refused where there are
+none, so it stays behind then; a choice of one tool without its name asks for any. Streams ask for their counts, which else are not sent.
 
 What the dialect cannot say becomes a `Notice`; ``extra`` is merged in last and overrides.
 """
@@ -29,13 +30,11 @@ def encode_request(request: Request, provider: str | None) -> WireRequest:
     for message in request.messages:
         conversation.add(message)
     dropped = conversation.dropped
-    choice = request.tool_choice
     fields: dict[str, Any] = {
         "model": request.model,
         "messages": conversation.messages,
         "tools": [_tool(tool, provider, dropped) for tool in request.tools] or None,
-        "tool_choice": _tool_choice(choice) if choice else None,
-        "parallel_tool_calls": request.parallel_tool_calls,
+        **_use_of_tools(request, dropped),
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
         "top_p": request.top_p,
@@ -74,10 +73,27 @@ def _tool(tool: Tool, provider: str | None, dropped: list[str]) -> dict[str, Any
     }
 
 
-def _tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
-    if choice.mode == "tool":
-        return {"type": "function", "function": {"name": choice.name}}
-    return choice.mode
+def _use_of_tools(request: Request, dropped: list[str]) -> dict[str, Any]:
+    choice, parallel = request.tool_choice, request.parallel_tool_calls
+    fields = {
+        "tool_choice": _tool_choice(choice, dropped) if choice else None,
+        "parallel_tool_calls": parallel,
+    }
+    if request.tools or request.extra.get("tools"):
+        return fields
+    dropped.extend(
+        f"{name}: there are no tools" for name, value in fields.items() if value is not None
+    )
+    return {}
+
+
+def _tool_choice(choice: ToolChoice, dropped: list[str]) -> str | dict[str, Any]:
+    if choice.mode != "tool":
+        return choice.mode
+    if not choice.name:
+        dropped.append("tool_choice 'tool' without a name: any tool is asked for")
+        return "required"
+    return {"type": "function", "function": {"name": choice.name}}
 
 
 def _response_format(request: Request) -> dict[str, Any] | None:

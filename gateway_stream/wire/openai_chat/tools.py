@@ -11,12 +11,17 @@ piece, with every piece, or not at all. The rules:
 - A piece that brings a name and arguments when the call's arguments are whole already begins a
   call, for nothing can follow whole arguments; the very same call sent again is not a second one.
 - In a whole message every entry is a call.
+- What a call is, a function's or another kind, its first piece says; the pieces that continue it
+  need not say it again.
 
 A call opens when its id and name are known, when its arguments begin, or when something else comes
 after it. Names and ids may be repeated and are never added up. A first piece of arguments that is
 just ``{}`` counts only if no more come. Calls end with the answer: vendors send pieces of them even
-after the finish reason. A call that never gets a name cannot be run, so it ends invalid; an entry
-that calls no function is kept whole.
+after the finish reason. A call that never gets a name cannot be run, so it ends invalid.
+
+A call of no function is one block that holds all of it: the entry itself where it came at once, byte
+for byte, and else its pieces put together, of which ids, types and names are said once and all other
+texts are added up.
 """
 
 from __future__ import annotations
@@ -24,44 +29,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway_stream.events import Opaque
-from gateway_stream.wire.arguments import arguments_status
-from gateway_stream.wire.json_text import compact
+from gateway_stream.wire.json_text import compact, read_object
+from gateway_stream.wire.openai_chat.calls import SEEDED, Call, Position
 from gateway_stream.wire.openai_chat.views import ToolCallPiece
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gateway_stream.events import BlockStatus
     from gateway_stream.wire.answer import AnswerWriter
     from gateway_stream.wire.openai_chat.blocks import Blocks
-    from gateway_stream.wire.openai_chat.leftovers import Place
+    from gateway_stream.wire.openai_chat.place import Place
     from gateway_stream.wire.openai_chat.views import FunctionPiece
 
 __all__ = ["ToolCalls"]
 
-_SEEDED: Final = "{}"
-
-
-class _Call:
-    """A tool call while its pieces come."""
-
-    __slots__ = ("arguments", "block", "id", "name", "opaque", "seed")
-
-    def __init__(self, id: str) -> None:
-        self.id = id
-        self.name = ""
-        self.block: int | None = None
-        self.arguments: list[str] = []
-        self.seed = ""
-        self.opaque: dict[str, str] = {}
-
-    def whole_before(self, arguments: str) -> str | None:
-        """The arguments so far, if they are whole and ``arguments`` may be another call's."""
-        last = self.arguments[-1] if self.arguments else self.seed
-        if not (arguments.lstrip().startswith("{") and last.rstrip().endswith("}")):
-            return None
-        text = "".join(self.arguments) or self.seed
-        if text == _SEEDED != arguments or arguments_status(text) != "complete":
-            return None
-        return text
+_SAID_ONCE: Final = frozenset({"id", "name", "type"})
 
 
 class ToolCalls:
@@ -70,21 +53,25 @@ class ToolCalls:
     def __init__(self, writer: AnswerWriter, blocks: Blocks) -> None:
         self._writer = writer
         self._blocks = blocks
-        self._by_position: dict[int | None, list[_Call]] = {}
-        self._last: _Call | None = None
-        self._unopened: _Call | None = None
+        self._positions: dict[int | None, Position] = {}
+        self._count = 0
+        self._last: Call | None = None
+        self._unopened: Call | None = None
 
     def take(self, pieces: list[ToolCallPiece], place: Place, *, whole: bool) -> None:
         """Take the pieces of one chunk, or the calls of a ``whole`` message."""
         for number, piece in enumerate(pieces):
-            function = piece.function
-            if function is None and piece.type and piece.type != "function":
-                json = f'{{"tool_calls":[{place.cut(piece, "tool_calls", number)}]}}'
-                self._blocks.single("other", opaque=Opaque("openai_chat", "openai_chat", json))
+            known = None if whole else self._known(piece)
+            if piece.function is None and (_is_foreign(piece) or _holds_pieces(known)):
+                json = place.cut(piece, "tool_calls", number)
+                if whole:
+                    self._blocks.single("other", opaque=_kept(json))
+                else:
+                    self._take_foreign(piece, json, known)
                 continue
-            name = _text(function and function.name)
-            arguments = _arguments(function)
-            call = self._call(piece, name, arguments, whole=whole)
+            name = _text(piece.function and piece.function.name)
+            arguments = _arguments(piece.function)
+            call = self._call(piece, None if _holds_pieces(known) else known, name, arguments)
             if call is None:
                 continue
             if piece.thought_signature:
@@ -106,13 +93,31 @@ class ToolCalls:
         if self._unopened is not None:
             self._open(self._unopened)
 
-    def _call(
-        self, piece: ToolCallPiece, name: str, arguments: str, *, whole: bool
-    ) -> _Call | None:
-        """The call that a piece belongs to; ``None`` for one that was sent again."""
+    def _position(self, index: int | None) -> Position:
+        position = self._positions.get(index)
+        if position is None:
+            position = self._positions[index] = Position()
+        return position
+
+    def _known(self, piece: ToolCallPiece) -> Call | None:
+        """The call that a piece continues, if it is one that has begun."""
         id = _text(piece.id)  # noqa: A001
-        at_position = self._by_position.setdefault(piece.index, [])
-        call = None if whole else self._known(piece.index, id, at_position)
+        call = self._position(piece.index).known(id)
+        if call is None and piece.index is None and self._last is not None:
+            return self._last if id in ("", self._last.id) else None
+        return call
+
+    def _begin(self, piece: ToolCallPiece) -> Call:
+        call = Call(_text(piece.id), self._count)
+        self._count += 1
+        self._position(piece.index).add(call)
+        return call
+
+    def _call(
+        self, piece: ToolCallPiece, call: Call | None, name: str, arguments: str
+    ) -> Call | None:
+        """The ``call`` that a piece continues, or the one that it begins; ``None`` if sent again."""
+        id = _text(piece.id)  # noqa: A001
         if call is not None and name and arguments:
             before = call.whole_before(arguments)
             if before is not None:
@@ -120,28 +125,38 @@ class ToolCalls:
                     return None
                 call = None
         if call is None:
-            call = _Call(id)
-            if self._unopened is not None:
-                self._open(self._unopened)
+            call = self._begin(piece)
+            self.settle()
             self._unopened = call
             self._blocks.waiting = self.settle
-            at_position.append(call)
         elif id and not call.id and call.block is None:
-            call.id = id
+            self._position(piece.index).identify(call, id)
         self._last = call
         return call
 
-    def _known(self, position: int | None, id: str, at_position: list[_Call]) -> _Call | None:
-        if not id:
-            return at_position[-1] if at_position else (self._last if position is None else None)
-        for call in reversed(at_position):
-            if call.id in (id, ""):
-                return call
-        if position is None and self._last is not None and self._last.id == id:
-            return self._last
-        return None
+    def _take_foreign(self, piece: ToolCallPiece, json: str, call: Call | None) -> None:
+        """Take a piece of a call of no function."""
+        id = _text(piece.id)  # noqa: A001
+        if call is None or call.pieces is None:
+            call = self._begin(piece)
+            self._open_foreign(call)
+        elif id and not call.id:
+            self._position(piece.index).identify(call, id)
+        self._last = call
+        if call.pieces is not None:
+            call.pieces.append(json)
 
-    def _add(self, call: _Call, name: str, arguments: str) -> None:
+    def _open_foreign(self, call: Call) -> None:
+        pieces = call.pieces = []
+
+        def closing() -> BlockStatus | None:
+            json = pieces[0] if len(pieces) == 1 else compact(_joined(map(read_object, pieces)))
+            self._blocks.keep(index, _kept(json))
+            return None
+
+        index = call.block = self._blocks.open("other", closing=closing)
+
+    def _add(self, call: Call, name: str, arguments: str) -> None:
         call.name = call.name or name
         if call.block is None and ((call.name and call.id) or arguments):
             self._open(call)
@@ -149,7 +164,7 @@ class ToolCalls:
             self._blocks.keep(call.block, _opaque(call.opaque))
         if not arguments:
             return
-        if arguments == _SEEDED and not call.arguments and not call.seed:
+        if arguments == SEEDED and not call.arguments and not call.seed:
             call.seed = arguments
         elif call.seed and not arguments.strip():
             return
@@ -157,12 +172,12 @@ class ToolCalls:
             call.seed = ""
             self._write(call, arguments)
 
-    def _write(self, call: _Call, arguments: str) -> None:
+    def _write(self, call: Call, arguments: str) -> None:
         if call.block is not None and self._writer.is_open(call.block):
             call.arguments.append(arguments)
             self._writer.delta(call.block, arguments)
 
-    def _open(self, call: _Call) -> None:
+    def _open(self, call: Call) -> None:
         self._unopened = self._blocks.waiting = None
 
         def closing() -> BlockStatus | None:
@@ -173,6 +188,38 @@ class ToolCalls:
         call.block = self._blocks.open("tool_call", id=call.id, name=call.name, closing=closing)
         if call.opaque:
             self._blocks.keep(call.block, _opaque(call.opaque))
+
+
+def _is_foreign(piece: ToolCallPiece) -> bool:
+    return piece.custom is not None or bool(piece.type and piece.type != "function")
+
+
+def _holds_pieces(call: Call | None) -> bool:
+    return call is not None and call.pieces is not None
+
+
+def _kept(json: str) -> Opaque:
+    return Opaque("openai_chat", "openai_chat", f'{{"tool_calls":[{json}]}}')
+
+
+def _joined(pieces: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The pieces of one object as a whole, without its position."""
+    told: dict[str, list[Any]] = {}
+    for piece in pieces:
+        for key, value in piece.items():
+            if value is not None and key != "index":
+                told.setdefault(key, []).append(value)
+    joined: dict[str, Any] = {}
+    for key, values in told.items():
+        if key in _SAID_ONCE:
+            joined[key] = next(filter(None, values), values[0])
+        elif all(isinstance(value, dict) for value in values):
+            joined[key] = _joined(values)
+        elif all(isinstance(value, str) for value in values):
+            joined[key] = "".join(values)
+        else:
+            joined[key] = values[-1]
+    return joined
 
 
 def _opaque(fields: dict[str, str]) -> Opaque:

@@ -3,12 +3,13 @@
 Vendors agree on the names of the fields more than on their types. Where they disagree (ids that are
 numbers, content that is a list, arguments that are an object) the type is open, and the reader of
 the field decides; anything else that is not of its type counts as absent (see `json_text.read_view`).
-A chunk's ``delta`` and a whole ``message`` have the same fields, so one view serves both.
+A chunk's ``delta`` and a whole ``message`` have the same fields, so one view serves both. Counts may
+be written as fractions or as text; `gateway_stream.wire.openai_chat.usage` reads them.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -16,12 +17,16 @@ __all__ = [
     "Choice",
     "Chunk",
     "CompletionDetails",
+    "Count",
     "Counts",
     "Delta",
     "FunctionPiece",
     "PromptDetails",
     "ToolCallPiece",
 ]
+
+
+Count: TypeAlias = int | float | str | None
 
 
 class FunctionPiece(msgspec.Struct, gc=False):
@@ -38,6 +43,7 @@ class ToolCallPiece(msgspec.Struct, gc=False):
     id: Any = None
     type: Any = None
     function: FunctionPiece | None = None
+    custom: Any = None
     thought_signature: Any = msgspec.field(default=None, name="thoughtSignature")
     extra_content: Any = None
 
@@ -53,6 +59,7 @@ class Delta(msgspec.Struct, gc=False):
     reasoning_text: Any = None
     thinking: Any = None
     reasoning_details: list[Any] | None = None
+    thinking_blocks: list[Any] | None = None
     refusal: Any = None
     function_call: FunctionPiece | None = None
     audio: dict[str, Any] | None = None
@@ -65,31 +72,35 @@ class Delta(msgspec.Struct, gc=False):
 class PromptDetails(msgspec.Struct, gc=False):
     """Of what the input consisted."""
 
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    cache_creation_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
+    cached_tokens: Count = None
+    cache_write_tokens: Count = None
+    cache_creation_tokens: Count = None
+    cache_creation_input_tokens: Count = None
 
 
 class CompletionDetails(msgspec.Struct, gc=False):
     """Of what the output consisted."""
 
-    reasoning_tokens: int | None = None
+    reasoning_tokens: Count = None
 
 
 class Counts(msgspec.Struct, gc=False):
     """Tokens, as the vendors count and name them."""
 
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
+    prompt_tokens: Count = None
+    completion_tokens: Count = None
+    total_tokens: Count = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    prompt_cache_hit_tokens: int | None = None
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
+    input_tokens: Count = None
+    output_tokens: Count = None
+    input_tokens_details: PromptDetails | None = None
+    output_tokens_details: CompletionDetails | None = None
+    cache_read_input_tokens: Count = None
+    cache_creation_input_tokens: Count = None
+    prompt_cache_hit_tokens: Count = None
+    cached_tokens: Count = None
+    reasoning_tokens: Count = None
 
 
 class Choice(msgspec.Struct, gc=False):
@@ -99,6 +110,7 @@ class Choice(msgspec.Struct, gc=False):
     delta: Delta | None = None
     finish_reason: Any = None
     message: Delta | None = None
+    text: Any = None
     usage: Counts | None = None
     error: Any = None
 
@@ -121,4 +133,5 @@ class Chunk(msgspec.Struct, gc=False):
     error_code: Any = None
     delta: Delta | None = None
     messages: list[Delta] | None = None
+    finish_reason: Any = None
     x_groq: Envelope | None = None

@@ -27,7 +27,6 @@ from gateway_stream.wire.openai_responses.items import (
     annotations_of,
     kind_of_item,
     media_of,
-    same_json,
     source_of,
 )
 from gateway_stream.wire.openai_responses.slots import Item, Part, PartName, Slots
@@ -74,7 +73,7 @@ class Blocks:
             item = self._slots.begin(slot, wire.type)
         elif item.told is not None:
             return
-        item.told = wire
+        self._slots.tell(item, wire)
         if wire.type == "reasoning":
             self._open_reasoning(item)
         elif wire.type in CALLS:
@@ -105,18 +104,18 @@ class Blocks:
     def settle(self, part: Part, whole: str) -> None:
         """The whole of a text: deliver what was not, and tell where it is not what was delivered."""
         said = "".join(part.said)
+        part.said = [said]
         part.disputed = None
+        if 2 * len(whole) >= len(said):  # pairs make a text shorter by half at most
+            said = pair_up(said)
         if said == whole:
             return
         if said:
-            said = pair_up(said)
-            if said == whole:
-                return
             detail = f"the whole {part.kind} of block {part.index} is not what its deltas were"
             self._writer.notice("delta_mismatch", detail)
         if whole.startswith(said):
             self._say(part, whole[len(said) :])
-        elif part.kind != "arguments" or not same_json(said, whole):
+        else:
             part.disputed = whole
 
     def cite(self, part: Part, annotation: Any) -> None:
@@ -141,7 +140,7 @@ class Blocks:
         """An item that comes only whole."""
         item = self._slots.begin(slot, wire.type)
         if self._calls.may_wait(wire):
-            item.told = wire
+            self._slots.tell(item, wire)
             item.done = True
             self._calls.wait(item, wire, extra)
         else:
@@ -247,7 +246,7 @@ class Blocks:
     # Ending.
 
     def _end(self, item: Item, wire: WireItem, extra: Fields) -> None:
-        item.told = wire
+        self._slots.tell(item, wire)
         item.done = True
         for name in item.names:
             self.live.pop(name, None)
@@ -282,6 +281,7 @@ class Blocks:
         logprobs = self._settle_all(item, wire)
         if not item.parts:
             self._part(item, "text", 0)
+        cut = wire.message_parts()
         for part in item.parts.values():
             index: int = part.index  # type: ignore[assignment]  # a message's parts are open
             known = dict(extra)
@@ -292,7 +292,7 @@ class Blocks:
             self._writer.end(
                 index,
                 status=wire.status,
-                opaque=wire.opaque_part(part.at, part.kind),
+                opaque=cut.opaque(part.at, part.kind),
                 vendor=fields_text(known),
             )
             extra = {}

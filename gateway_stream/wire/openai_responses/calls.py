@@ -4,7 +4,8 @@ Agents behind this dialect call tools of their own and put the output beside the
 itself answers is not the client's:
 
 - A function call that comes only whole waits for the next block, and is a server tool if its output is
-  there by then. Such calls and outputs may come in groups.
+  there by then. Such calls and outputs may come in groups. Its block cannot begin before: it would have to
+  say whose the call is.
 - A function call that streamed is a tool call from its start, so it closes only with the answer. If its
   output comes before, it ends as invalid, and nobody runs it a second time.
 
@@ -19,7 +20,7 @@ output in the answer; like calls, they make its stop a ``tool_use``.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from typing import TYPE_CHECKING, Final
 
 from gateway_stream.wire.openai_responses.views import Fields, fields_text
@@ -45,6 +46,7 @@ class Calls:
         self._writer = writer
         self._waiting: list[tuple[Item, WireItem, Fields]] = []
         self._ended: dict[int, tuple[WireItem, Fields, BlockStatus | None]] = {}
+        self._unanswered: defaultdict[str | None, deque[int]] = defaultdict(deque)
         self._asked: set[str | None] = set()
 
     def may_wait(self, wire: WireItem) -> bool:
@@ -73,6 +75,7 @@ class Calls:
         if status is None and (disputed or wire.type == "custom_tool_call"):
             status = "invalid"
         self._ended[index] = (wire, extra, status)
+        self._unanswered[wire.call_id].append(index)
 
     def meet(self, wire: WireItem) -> None:
         """An item of another type, which may answer a call or be one of a kind of its own."""
@@ -81,13 +84,12 @@ class Calls:
         if not wire.type.endswith("_output"):
             return
         self._asked.discard(wire.call_id)
-        for index, (call, extra, _) in self._ended.items():
-            if call.call_id == wire.call_id:
-                del self._ended[index]
-                self._writer.end(
-                    index, status="invalid", opaque=call.whole(), vendor=fields_text(extra)
-                )
-                return
+        if self._unanswered[wire.call_id]:
+            index = self._unanswered[wire.call_id].popleft()
+            call, extra, _ = self._ended.pop(index)
+            self._writer.end(
+                index, status="invalid", opaque=call.whole(), vendor=fields_text(extra)
+            )
 
     def close(self) -> bool:
         """Close the calls that are the client's; gives whether there are any."""
@@ -95,4 +97,5 @@ class Calls:
         for index, (wire, extra, status) in self._ended.items():
             self._writer.end(index, status=status, opaque=wire.opaque(), vendor=fields_text(extra))
         self._ended.clear()
+        self._unanswered.clear()
         return asks

@@ -3,15 +3,21 @@
 A turn goes back as the items that it came as, in order. A block's opaque data is its item without the text
 that the block holds, so an item is that data and the text put together again; the parts of one
 message carry the same item id and become one item. Items of server tools, reasoning and custom
-tool calls are in their opaque data whole, and go back untouched but for one thing: an item id
-of more than 64 characters is left out, for the vendor hands out such ids and refuses them.
+tool calls are in their opaque data whole, and go back untouched but for one thing: an item id that is
+null, or has more than 64 characters, is left out, for the vendor hands out such ids and refuses them.
+
+The vendor takes a message of the model in two forms, and each has what it must have. With an item id it is
+the item: a status, and annotations beside each text, even if there are none. Without one it is a role and
+a text. So a message that has no id goes as one of these for each of its parts, unless it says
+what that form cannot: citations, a refusal, fields that nothing here knows. Then it goes as it came.
 
 Reasoning goes back if it can be read there: it is encrypted, or has an id and the vendor keeps responses. The
 vendor refuses other reasoning, and reasoning at the end of a turn that nothing followed, so these are left
 out with a notice.
 
 Call ids are the vendor's last word too: where a call was announced under one id and closed under
-another, the call and its result go back under the last.
+another, the call and its result go back under the last. The vendor refuses arguments that are no JSON,
+so a call that was cut or is invalid goes back with none at all, and a notice.
 
 A tool result has no mark of failure here: its text has to tell. Results of custom tools have an item
 type of their own, told from the call.
@@ -20,8 +26,6 @@ type of their own, told from the call.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
 
 from gateway_stream.events import Notice, Opaque
 from gateway_stream.request import (
@@ -36,15 +40,19 @@ from gateway_stream.request import (
     parts_of,
 )
 from gateway_stream.turn import Turn
-from gateway_stream.wire.json_text import compact, read_tree
+from gateway_stream.wire.json_text import read_object
 from gateway_stream.wire.openai_responses.items import FAMILY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gateway_stream.request import Message
 
 __all__ = ["Conversation"]
 
 _ID_LIMIT: Final = 64
+_PLAIN: Final = frozenset({"type", "role", "status", "phase", "content"})
+_PLAIN_PART: Final = frozenset({"type", "text", "annotations"})
 
 
 class Conversation:
@@ -63,14 +71,12 @@ class Conversation:
         self._stored = stored
         self._call_ids: dict[str, str] = {}
         self._custom: set[str] = set()
+        self._cut: set[str | None] = set()
 
     @property
     def items(self) -> list[dict[str, Any]]:
-        """The input items, without the item ids that the vendor refuses."""
-        return [
-            item if _takes_id(item) else {k: v for k, v in item.items() if k != "id"}
-            for item in self._items
-        ]
+        """The input items, in forms that the vendor takes."""
+        return [sent for item in self._items for sent in _sent(item)]
 
     def drop(self, what: str) -> None:
         """Tell that something does not go."""
@@ -93,6 +99,9 @@ class Conversation:
     def add(self, message: Message | Turn) -> None:
         """The next message or turn."""
         self._input = None
+        blocks = message.blocks if isinstance(message, Turn) else ()
+        calls = (block for block in blocks if block.kind == "tool_call")
+        self._cut = {call.id for call in calls if call.status != "complete"}
         assistant = isinstance(message, Turn) or message.role == "assistant"
         for part in parts_of(message):
             if getattr(part, "cache", None):
@@ -155,13 +164,13 @@ class Conversation:
         if item is None or item.get("type") != "message":
             if part.text:
                 content = {"type": "output_text", "text": part.text}
-                self._items.append({"type": "message", "role": "assistant", "content": [content]})
+                self._add_message({"type": "message"}, content)
             return
         told = item.get("content")
         if not told and not part.text:
             self._items.append(item)
             return
-        content = dict(told[0]) if told else {"type": "output_text"}
+        content = {"type": "output_text", **(told[0] if told else {})}
         content["refusal" if content.get("type") == "refusal" else "text"] = part.text
         self._add_message(item, content)
 
@@ -177,6 +186,10 @@ class Conversation:
         if item.get("type") == "custom_tool_call":
             self._custom.add(part.id)
         else:
+            if part.id in self._cut and "arguments" not in item:
+                self.drop(
+                    "arguments: those of a call that was cut or is invalid; it goes with none"
+                )
             item.setdefault("name", part.name)
             item.setdefault("arguments", part.arguments)
         self._call_ids[part.id] = item.setdefault("call_id", part.id)
@@ -210,27 +223,47 @@ class Conversation:
         if opaque.family != FAMILY or not readable:
             self.drop(f"opaque data of {opaque.provider} over {opaque.family}: not readable here")
             return None
-        return _tree(opaque.json)
+        return read_object(opaque.json)
 
 
 def _takes_id(item: dict[str, Any]) -> bool:
-    """Whether the vendor takes the item's id, or it has none."""
-    return len(str(item.get("id") or "")) <= _ID_LIMIT
+    """Whether the item has an id that the vendor takes."""
+    return 0 < len(str(item.get("id") or "")) <= _ID_LIMIT
 
 
-def _tree(text: str) -> dict[str, Any]:
-    """Opaque JSON as a tree that can be written again."""
-    try:
-        tree = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        tree = msgspec.json.decode(compact(read_tree(text.encode("utf-8", "replace"))))
-    return tree if isinstance(tree, dict) else {}
+def _sent(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """An item in a form that the vendor takes."""
+    if not _takes_id(item):
+        item = {key: value for key, value in item.items() if key != "id"}
+    if item.get("type") != "message" or item.get("role") == "user":
+        yield item
+        return
+    item = {"role": "assistant", **item, "status": item.get("status") or "completed"}
+    parts = item.get("content") or ()
+    if "id" not in item and item.keys() <= _PLAIN and all(map(_is_plain, parts)):
+        kept = {key: item[key] for key in ("type", "role", "phase") if item.get(key)}
+        for part in parts:
+            yield {**kept, "content": part["text"]}
+    else:
+        yield {**item, "content": [_annotated(part) for part in parts]}
+
+
+def _is_plain(part: dict[str, Any]) -> bool:
+    """Whether a part of a message is a text and nothing else."""
+    text = part.get("type") in ("output_text", "text") and "text" in part
+    return text and part.keys() <= _PLAIN_PART and not part.get("annotations")
+
+
+def _annotated(part: dict[str, Any]) -> dict[str, Any]:
+    if part.get("type") != "output_text":
+        return part
+    return {**part, "annotations": part.get("annotations") or []}
 
 
 def _file(part: ImagePart | DocumentPart) -> dict[str, Any]:
     if isinstance(part, ImagePart):
         url = part.url or f"data:{part.media_type or 'image/png'};base64,{part.data}"
-        return {"type": "input_image", "image_url": url}
+        return {"type": "input_image", "image_url": url, "detail": "auto"}
     if part.url:
         return {"type": "input_file", "file_url": part.url}
     data = f"data:{part.media_type};base64,{part.data}"

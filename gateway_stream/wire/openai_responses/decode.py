@@ -8,9 +8,12 @@ the terminal frame where ``[DONE]`` comes (agents send nothing else): the answer
 unknown reason, and calls that were not closed are cut. A body that just ends is truncated, however much
 of it was queued, in progress or done.
 
-``response.completed`` and ``response.incomplete`` prove the end at once. ``response.failed``, a
-``cancelled`` response and every frame that is or holds an error end the answer in one `Failure`;
-vendors tell the same error in two frames, and the first one counts.
+``response.completed`` and ``response.incomplete`` prove the end at once; which of them it is, the
+response in the frame may know better (see `response`). Some servers call all of them ``response.done``: it
+is an end where its response says how it ended. ``response.failed``, a ``cancelled`` response and every
+frame that is or holds an error end the answer in one `Failure`; vendors tell the same error in two frames, and
+the first one counts. A frame of no type known here is asked whether it is an error before it is
+called unknown, for gateways write theirs without this dialect's framing.
 
 Passed over in silence: progress and previews of items that come whole in the end
 (``web_search_call.searching``, ``code_interpreter_call_code.delta``, partial images). A frame of a type that
@@ -26,7 +29,7 @@ from gateway_stream.wire.failures import read_stream_failure
 from gateway_stream.wire.json_text import UNREADABLE, compact
 from gateway_stream.wire.openai_responses.blocks import Blocks
 from gateway_stream.wire.openai_responses.items import PartKind, WireItem, annotations_of
-from gateway_stream.wire.openai_responses.response import Response
+from gateway_stream.wire.openai_responses.response import ENDS, Response
 from gateway_stream.wire.openai_responses.views import (
     Fields,
     Frame,
@@ -73,9 +76,7 @@ _PARTS: Final[dict[str, tuple[str, PartKind]]] = {
     "reasoning_text": ("reasoning", "content"),
     "summary_text": ("reasoning", "summary"),
 }
-_ENDS: Final = frozenset(
-    {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
-)
+_ENDS: Final = {f"response.{word}": word for word in ENDS}
 _FAILED: Final = frozenset({"failed", "cancelled"})
 _UNFINISHED: Final = frozenset({"queued", "in_progress"})
 _HEARTBEATS: Final = frozenset({"keepalive", "ping"})
@@ -101,6 +102,7 @@ class Translation:
             "response.reasoning_summary_part.added": self._part_added,
             "response.reasoning_summary_part.done": self._part_done,
             "response.output_text.annotation.added": self._annotation,
+            "response.done": self._ended,
             "error": self._error,
         }
 
@@ -147,13 +149,13 @@ class Translation:
         elif type_ in self._rare:
             self._rare[type_](view, data)
         elif type_ in _ENDS:
-            self._end(Response(view.response), _beside(data), type_.removeprefix("response."))
+            self._end(Response(view.response), _beside(data), _ENDS[type_])
         elif not type_ and view.object == "response":
             self.answer(data)
         elif type_ in _HEARTBEATS:
             self._writer.notice("heartbeat", type_)
         elif not _previews(type_):
-            self._writer.notice("unknown_event", type_ or data[:200].decode("utf-8", "replace"))
+            self._unknown(type_, data)
 
     # Texts.
 
@@ -223,10 +225,18 @@ class Translation:
             )
             self._told = vendor
 
+    def _ended(self, view: Frame, data: bytes) -> None:
+        """``response.done``, which leaves it to the response to say how it ended."""
+        response = Response(view.response)
+        if response.ended_as("") in ENDS:
+            self._end(response, _beside(data))
+        else:
+            self._unknown("response.done", data)
+
     def _end(self, response: Response, beside: Fields, event: str = "") -> None:
         """The response as it ended; ``event`` is the frame's word for how, where a frame said so."""
         self._start(response)
-        status = event or response.word("status")
+        status = response.ended_as(event)
         if status in _FAILED or response.error:
             self._writer.usage(**response.counts())
             self._writer.stop("unknown", status)
@@ -242,8 +252,8 @@ class Translation:
     def _finish(
         self, stop: tuple[StopReason, str | None] | None, vendor: str | None = None
     ) -> None:
-        """The answer is whole. Without ``stop`` nobody said why, nor closed what is still open."""
-        asks_client = self._blocks.close(proved=stop is not None)
+        """The answer is whole. Only an end by the model's own will closes calls that are still open."""
+        asks_client = self._blocks.close(proved=stop is not None and stop[0] == "end_turn")
         if stop is not None:
             reason, raw = stop
             if reason == "end_turn" and asks_client:
@@ -263,6 +273,14 @@ class Translation:
         )
         self._blocks.settle_calls()
         self._writer.fail(failure or _unexplained("the stream reports an error"))
+
+    def _unknown(self, type_: str, data: bytes) -> None:
+        failure = read_stream_failure(data)
+        if failure is None:
+            self._writer.notice("unknown_event", type_ or data[:200].decode("utf-8", "replace"))
+        else:
+            self._blocks.settle_calls()
+            self._writer.fail(failure)
 
     def _fail(self, error: bytes | None, what: str) -> None:
         self._blocks.settle_calls()

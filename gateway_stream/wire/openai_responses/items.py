@@ -57,6 +57,7 @@ _ITEM_KINDS: Final[dict[str, BlockKind]] = {
 _CLIENT_RUN: Final = frozenset(
     {"apply_patch_call", "computer_call", "local_shell_call", "mcp_approval_request", "shell_call"}
 )
+_SHARED: Final = frozenset({"id", "type", "role", "status", "phase", "content"})
 _MESSAGE_PARTS: Final[dict[str, PartKind]] = {
     "output_text": "text",
     "text": "text",
@@ -148,19 +149,34 @@ class WireItem:
         """The item whole."""
         return Opaque(FAMILY, PROVIDER, self.raw.decode("utf-8", "replace"))
 
-    def opaque_part(self, at: int, kind: PartKind) -> Opaque:
-        """A message with the one part at ``at``, without the text that the part's block holds."""
-        fields = read_fields(self.raw)
-        parts = self.tree.get("content")
-        kept: Fields = {}
-        if isinstance(parts, list) and at < len(parts) and isinstance(parts[at], dict):
-            raw_parts = msgspec.json.decode(fields["content"], type=list[msgspec.Raw])
-            kept = read_fields(raw_parts[at])
-            if kind != "other":
-                for name in ("text", "refusal", "logprobs"):
-                    kept.pop(name, None)
-        fields["content"] = msgspec.Raw(msgspec.json.encode([kept] if kept else []))
-        return _opaque(fields)
+    def message_parts(self) -> MessageParts:
+        """The item cut into its parts, which is done once for all of them."""
+        return MessageParts(read_fields(self.raw), self.tree.get("content"))
+
+
+class MessageParts:
+    """A message cut into one opaque item for each part.
+
+    The first that is asked for has all that the message says. The others have what makes them parts of
+    the same message (`_SHARED`), so that many parts do not repeat a large message many times.
+    """
+
+    def __init__(self, fields: Fields, parts: Any) -> None:
+        self._fields = fields
+        self._parts: list[msgspec.Raw] = []
+        if isinstance(parts, list):
+            self._parts = msgspec.json.decode(fields["content"], type=list[msgspec.Raw])
+
+    def opaque(self, at: int, kind: PartKind) -> Opaque:
+        """The message with the one part at ``at``, without the text that the part's block holds."""
+        kept = read_fields(self._parts[at]) if at < len(self._parts) else {}
+        if kind != "other":
+            for name in ("text", "refusal", "logprobs"):
+                kept.pop(name, None)
+        content = msgspec.Raw(msgspec.json.encode([kept] if kept else []))
+        opaque = _opaque(self._fields | {"content": content})
+        self._fields = {k: v for k, v in self._fields.items() if k in _SHARED}
+        return opaque
 
 
 def same_json(one: str, other: str) -> bool:

@@ -6,6 +6,14 @@ asks for reasoning asks for it encrypted too (``include``): reasoning without it
 only, to a vendor that kept it. A request without ``reasoning`` does not ask, for models that do not
 reason refuse the question. ``extra={"include": [...]}`` overrides.
 
+A tool is not strict unless it says so (``strict: false``). The vendor takes a tool that does not say for
+strict as far as its schema can be made so, and then every parameter is one that the model must give;
+a schema with optional ones, as `Tool.from_function` makes it, would not mean what it says.
+
+The vendor refuses a choice among tools, and a word on parallel calls, where there are none; both are
+left out then. What ``extra`` has under ``tools`` counts as tools. The choice of one tool that does not
+name it is the choice of any.
+
 What this dialect has no field for: stop sequences, a seed, a token budget for reasoning, cache hints (the
 vendor caches on its own), the mark of a failed tool result. Each gives a `Notice`.
 """
@@ -38,10 +46,8 @@ def encode_request(request: Request, provider: str | None) -> WireRequest:
         body["tools"] = [_tool(tool) for tool in request.tools]
         if any(tool.cache for tool in request.tools):
             conversation.drop_cache_hint()
-    if request.tool_choice is not None:
-        body["tool_choice"] = _tool_choice(request.tool_choice)
     settings = {
-        "parallel_tool_calls": request.parallel_tool_calls,
+        **_tool_use(request, conversation),
         "max_output_tokens": request.max_tokens,
         "temperature": request.temperature,
         "top_p": request.top_p,
@@ -73,15 +79,31 @@ def _tool(tool: Tool) -> dict[str, Any]:
     if tool.description:
         fields["description"] = tool.description
     fields["parameters"] = tool.parameters or {"type": "object", "properties": {}}
-    if tool.strict is not None:
-        fields["strict"] = tool.strict
+    fields["strict"] = bool(tool.strict)
     return fields
 
 
-def _tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
-    if choice.mode == "tool":
+def _tool_use(request: Request, conversation: Conversation) -> dict[str, Any]:
+    """How tools are to be used, where there are any."""
+    fields: dict[str, Any] = {}
+    if request.tool_choice is not None:
+        fields["tool_choice"] = _tool_choice(request.tool_choice, conversation)
+    if request.parallel_tool_calls is not None:
+        fields["parallel_tool_calls"] = request.parallel_tool_calls
+    if request.tools or request.extra.get("tools"):
+        return fields
+    for name in fields:
+        conversation.drop(f"{name}: the request has no tools")
+    return {}
+
+
+def _tool_choice(choice: ToolChoice, conversation: Conversation) -> str | dict[str, Any]:
+    if choice.mode != "tool":
+        return choice.mode
+    if choice.name:
         return {"type": "function", "name": choice.name}
-    return choice.mode
+    conversation.drop("tool_choice: it names no tool; the model must use any of them")
+    return "required"
 
 
 def _reasoning(reasoning: Reasoning | None, conversation: Conversation) -> dict[str, Any] | None:

@@ -1,7 +1,13 @@
 """The ``response`` object: counts, why it ended, and what no event holds.
 
 Usage is in the sense of `Usage` already: ``input_tokens`` includes what the cache gave and took,
-``output_tokens`` includes reasoning.
+``output_tokens`` includes reasoning. Servers that translate from Chat leave its names in place
+(``prompt_tokens``, ``completion_tokens``): they count where the others do not tell. A count is a whole
+number that is not negative, and may be written as one with a fraction of nothing (``10.0``) or in
+digits (``"10"``). What is no count stays in the stop's ``vendor``.
+
+How a response ended is told by the frame that brings it and by its own ``status``. Where both are words of
+an end and differ, the graver one holds: gateways send what was cut, or failed, as ``response.completed``.
 
 The response repeats most of the request. Four of these fields can be as large as the request itself
 (`_ECHOES`) and are dropped; the rest is kept once: in the start's ``vendor`` as far as the first frame
@@ -21,7 +27,10 @@ from gateway_stream.wire.openai_responses.views import Fields, read_fields, read
 if TYPE_CHECKING:
     from gateway_stream.events import StopReason
 
-__all__ = ["Response"]
+__all__ = ["ENDS", "Response"]
+
+ENDS: Final = ("completed", "incomplete", "cancelled", "failed")
+"""The words for an end, the gravest last."""
 
 _ECHOES: Final = frozenset({"instructions", "tools", "text", "prompt"})
 _HELD: Final = _ECHOES | {
@@ -39,13 +48,24 @@ _REASONS: Final[dict[str, StopReason]] = {
     "max_tokens": "max_tokens",
     "content_filter": "content_filter",
 }
-_COUNTS: Final = {
-    "input": ("input_tokens", None),
-    "output": ("output_tokens", None),
-    "cache_read": ("input_tokens_details", "cached_tokens"),
-    "cache_write": ("input_tokens_details", "cache_write_tokens"),
-    "reasoning": ("output_tokens_details", "reasoning_tokens"),
+_COUNTS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
+    "input": (("input_tokens",), ("prompt_tokens",)),
+    "output": (("output_tokens",), ("completion_tokens",)),
+    "cache_read": (
+        ("input_tokens_details", "cached_tokens"),
+        ("prompt_tokens_details", "cached_tokens"),
+    ),
+    "cache_write": (
+        ("input_tokens_details", "cache_write_tokens"),
+        ("prompt_tokens_details", "cache_write_tokens"),
+    ),
+    "reasoning": (
+        ("output_tokens_details", "reasoning_tokens"),
+        ("completion_tokens_details", "reasoning_tokens"),
+    ),
 }
+_COUNT_LIMIT: Final = 2**63
+_DIGITS: Final = 19  # no count below the limit has more
 
 
 class Response:
@@ -80,15 +100,13 @@ class Response:
 
     def counts(self) -> dict[str, int]:
         """The counts that it tells, by `Usage`'s names."""
-        usage = self._tree.get("usage")
-        found: dict[str, int] = {}
-        for name, (key, detail) in _COUNTS.items():
-            value = usage.get(key) if isinstance(usage, dict) else None
-            if detail:
-                value = value.get(detail) if isinstance(value, dict) else None
-            if isinstance(value, int):
-                found[name] = value
-        return found
+        return {name: count for name, (_, count) in _counted(self._tree.get("usage")).items()}
+
+    def ended_as(self, event: str) -> str | None:
+        """The graver of how ``event`` says that it ended, and of how it says so itself."""
+        own = self.word("status")
+        told = [word for word in (event, own) if word in ENDS]
+        return max(told, key=ENDS.index) if told else own
 
     def stop(self, status: str | None) -> tuple[StopReason, str | None]:
         """Why it ended, in our words and its own; ``end_turn`` says nothing yet of tool calls."""
@@ -117,21 +135,39 @@ class Response:
         return rest
 
 
+def _counted(usage: Any) -> dict[str, tuple[tuple[str, ...], int]]:
+    """Where each count stands, and the count."""
+    found: dict[str, tuple[tuple[str, ...], int]] = {}
+    for name, paths in _COUNTS.items():
+        for path in paths:
+            value = usage
+            for key in path:
+                value = value.get(key) if isinstance(value, dict) else None
+            count = _count(value)
+            if count is not None:
+                found[name] = (path, count)
+                break
+    return found
+
+
+def _count(value: Any) -> int | None:
+    if isinstance(value, str):
+        digits = value.isascii() and value.isdigit() and len(value) <= _DIGITS
+        value = int(value) if digits else None
+    elif isinstance(value, float):
+        value = int(value) if value.is_integer() else None
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 <= value < _COUNT_LIMIT else None
+
+
 def _uncounted(usage: dict[str, Any]) -> dict[str, Any]:
     """What usage tells beyond our counts. The total is kept where it is not the sum."""
-    held = {"input_tokens", "output_tokens"}
-    if usage.get("total_tokens") == _sum(usage):
-        held.add("total_tokens")
-    rest = {key: value for key, value in usage.items() if key not in held and value is not None}
-    for key, detail in _COUNTS.values():
-        value = rest.get(key)
-        if detail and isinstance(value, dict):
-            rest[key] = {name: count for name, count in value.items() if name != detail}
-            if not rest[key]:
-                del rest[key]
-    return rest
-
-
-def _sum(usage: dict[str, Any]) -> int | None:
-    values = (usage.get("input_tokens"), usage.get("output_tokens"))
-    return sum(v for v in values if isinstance(v, int)) if any(values) else None
+    rest = {k: dict(v) if isinstance(v, dict) else v for k, v in usage.items() if v is not None}
+    counted = _counted(usage)
+    for path, _ in counted.values():
+        holder = rest if len(path) == 1 else rest[path[0]]
+        del holder[path[-1]]
+    sums = [counted[name][1] for name in ("input", "output") if name in counted]
+    if sums and _count(rest.get("total_tokens")) == sum(sums):
+        del rest["total_tokens"]
+    return {key: value for key, value in rest.items() if value != {}}

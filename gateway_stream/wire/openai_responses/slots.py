@@ -6,16 +6,26 @@
   item that began without an index is met again under the first index that fits.
 - A slot is free again when its item is done: what comes next under it is a new item, unless it is the
   same item told again. Two calls whose call ids differ are two calls, whatever their index.
+- A call that is told whole is the one that is open in its place, or the newest of its call id; where that
+  one is done already, it is the same told again or a new one that uses the id again.
 - The terminal frame lists all items. They are matched by id, then by type in order, for gateways leave
   items out of that list and rewrite ids there too; only an item that nothing matches is new.
+
+An answer may have thousands of items, so no rule looks through them: the open items of a type are a
+stack, calls are found by call id, and the terminal list is matched through queues of the items of
+each name and of each type.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections import defaultdict, deque
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from gateway_stream.wire.openai_responses.items import same_json
+from gateway_stream.wire.surrogates import pair_up
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Hashable, Iterator, Sequence
 
     from gateway_stream.wire.openai_responses.items import PartKind, WireItem
 
@@ -23,6 +33,8 @@ __all__ = ["Item", "Part", "PartName", "Slots"]
 
 PartName: TypeAlias = tuple[str | None, int | None, int | None, int | None]
 """How a delta frame names its text: event type, output index, content index, summary index."""
+
+_UNCALLED: Final = "id without a call id"
 
 
 class Part:
@@ -62,8 +74,11 @@ class Item:
 
     @property
     def is_disputed(self) -> bool:
-        """Whether a text of the item was told in two ways."""
-        return any(part.disputed is not None for part in self.parts.values())
+        """Whether arguments of the item were told in two ways that differ as JSON."""
+        return any(
+            part.disputed is not None and not same_json(pair_up("".join(part.said)), part.disputed)
+            for part in self.parts.values()
+        )
 
     def is_told_by(self, wire: WireItem) -> bool:
         """Whether ``wire`` is this item by its own words, not by its place."""
@@ -88,6 +103,8 @@ class Slots:
     def __init__(self) -> None:
         self._items: list[Item] = []
         self._slots: dict[tuple[int | None, str], Item] = {}
+        self._open: defaultdict[str, list[Item]] = defaultdict(list)
+        self._calls: dict[tuple[str, str], Item] = {}
 
     def __bool__(self) -> bool:
         return bool(self._items)
@@ -97,7 +114,14 @@ class Slots:
         item = Item(type_)
         self._items.append(item)
         self._slots[index, type_] = item
+        self._open[type_].append(item)
         return item
+
+    def tell(self, item: Item, wire: WireItem) -> None:
+        """Keep what was told of an item last."""
+        item.told = wire
+        if wire.call_id:
+            self._calls[wire.type, wire.call_id] = item
 
     def open_item(self, index: int | None, type_: str) -> Item | None:
         """The item that a frame inside an item means."""
@@ -105,13 +129,19 @@ class Slots:
         if item is not None and not item.done:
             return item
         if index is None:
-            return next((i for i in reversed(self._items) if i.type == type_ and not i.done), None)
+            return self._newest_open(type_)
         unplaced = self._slots.get((None, type_))
         if unplaced is None or unplaced.done:
             return None
         del self._slots[None, type_]
         self._slots[index, type_] = unplaced
         return unplaced
+
+    def _newest_open(self, type_: str) -> Item | None:
+        items = self._open[type_]
+        while items and items[-1].done:
+            items.pop()
+        return items[-1] if items else None
 
     def is_done(self, index: int | None, type_: str) -> bool:
         """Whether the slot's item is done and nothing began there since."""
@@ -133,28 +163,62 @@ class Slots:
 
     def told(self, index: int | None, wire: WireItem) -> Item | None:
         """The item that ``wire`` is the last form of; done already if it is told again."""
-        for known in reversed(self._items):
-            if wire.call_id and known.is_told_by(wire) and (not known.done or known.repeats(wire)):
-                return known
-        item = self.open_item(index, wire.type)
+        item = self._slots.get((index, wire.type))
+        if item is None or item.done or item.call_id != wire.call_id:
+            called = self._calls.get((wire.type, wire.call_id or ""))
+            if called is not None and (not called.done or called.repeats(wire)):
+                return called
+            item = self.open_item(index, wire.type)
         if item is not None:
-            return item if index is not None or not item.call_id else None
+            fits = index is not None or item.call_id in (None, wire.call_id)
+            return item if fits else None
         item = self._slots.get((index, wire.type))
         return item if item is not None and item.repeats(wire) else None
 
     def listed(self, wires: Sequence[WireItem]) -> list[Item | None]:
         """For each item of the terminal frame's list, the item that it is."""
-        left = list(self._items)
-        found: list[Item | None] = []
-        for wire in wires:
-            item = next((i for i in left if i.is_told_by(wire)), None)
-            found.append(item)
-            if item is not None:
-                left.remove(item)
-        for place, wire in enumerate(wires):
-            if found[place] is None:
-                item = next((i for i in left if i.type == wire.type), None)
-                found[place] = item
-                if item is not None:
-                    left.remove(item)
-        return found
+        left = _Left(self._items)
+        found = [left.take(_names_sought(wire)) for wire in wires]
+        return [item or left.take([wire.type]) for wire, item in zip(wires, found, strict=True)]
+
+
+class _Left:
+    """Items that are still to be matched, in order under each of their names and their type."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._queues: defaultdict[Hashable, deque[Item]] = defaultdict(deque)
+        self._taken: set[Item] = set()
+        for item in items:
+            self._queues[item.type].append(item)
+            for name in _names(item.told) if item.told else ():
+                self._queues[name].append(item)
+
+    def take(self, names: Sequence[Hashable]) -> Item | None:
+        """The first item under the first of these names that has one left."""
+        for name in names:
+            queue = self._queues.get(name)
+            while queue:
+                item = queue.popleft()
+                if item not in self._taken:
+                    self._taken.add(item)
+                    return item
+        return None
+
+
+def _names(wire: WireItem) -> Iterator[Hashable]:
+    """What an item may be called by: its call id, its id, or else all of it."""
+    if wire.call_id:
+        yield wire.type, "call_id", wire.call_id
+    if wire.id:
+        yield wire.type, "id", wire.id
+        if not wire.call_id:
+            yield wire.type, _UNCALLED, wire.id
+    elif not wire.call_id:
+        yield wire.type, "raw", wire.raw
+
+
+def _names_sought(wire: WireItem) -> list[Hashable]:
+    """By what its item is found: call ids that differ are not outweighed by ids that are the same."""
+    if not wire.call_id:
+        return list(_names(wire))
+    return [(wire.type, "call_id", wire.call_id), (wire.type, _UNCALLED, wire.id)]

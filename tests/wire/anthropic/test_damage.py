@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
 import pytest
 
 from gateway_stream.events import (
+    BlockEnd,
     Stop,
     TextDelta,
     Usage,
@@ -169,9 +171,28 @@ def test_a_block_without_a_type_is_what_its_deltas_say() -> None:
     assert answer.reasoning == "Hm"
 
 
-def test_counts_that_are_no_integers_are_not_counted() -> None:
-    usage = {"input_tokens": True, "output_tokens": "9", "cache_read_input_tokens": 1.5}
-    assert (
-        fold(decode("anthropic", stream(start(usage=usage), stop("end_turn"), END))).usage
-        == Usage()
-    )
+def test_what_is_no_count_is_not_counted_but_kept() -> None:
+    details = {"thinking_tokens": "many"}
+    usage = {"input_tokens": True, "output_tokens": 1.5, "output_tokens_details": details}
+    answer = fold(decode("anthropic", stream(start(usage=usage), stop("end_turn"), END)))
+    assert answer.usage == Usage()
+    assert answer.vendor is not None
+    assert json.loads(answer.vendor) == {"usage": usage}
+
+
+def test_counts_may_be_written_as_floats_or_in_quotes() -> None:
+    usage = {
+        "input_tokens": 10.0,
+        "output_tokens": "9",
+        "cache_read_input_tokens": "4",
+        "output_tokens_details": {"thinking_tokens": 3.0},
+    }
+    answer = fold(decode("anthropic", stream(start(usage=usage), stop("end_turn"), END)))
+    assert answer.usage == Usage(14, 9, 4, None, 3)
+    assert answer.vendor is None
+
+
+def test_thinking_that_was_cut_is_nobodys() -> None:
+    frames = (block(0, type="thinking", thinking="Hm"), {"type": "error", "message": "busy"})
+    events = decode("anthropic", stream(start(), *frames))
+    assert BlockEnd(0, "truncated") in events

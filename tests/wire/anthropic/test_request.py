@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 RECORDINGS = Path(__file__).parent / "recordings"
 HELLO = Message("user", "hello")
+TOOLS = (Tool(name="f"),)
 
 
 def encode(
@@ -131,16 +132,27 @@ def test_the_least_request() -> None:
                 ]
             },
         ),
-        ({"tool_choice": ToolChoice("auto")}, {"tool_choice": {"type": "auto"}}),
-        ({"tool_choice": ToolChoice("required")}, {"tool_choice": {"type": "any"}}),
-        ({"tool_choice": ToolChoice("none")}, {"tool_choice": {"type": "none"}}),
-        ({"tool_choice": ToolChoice("tool", "f")}, {"tool_choice": {"type": "tool", "name": "f"}}),
+        ({"tools": TOOLS, "tool_choice": ToolChoice("auto")}, {"tool_choice": {"type": "auto"}}),
+        ({"tools": TOOLS, "tool_choice": ToolChoice("required")}, {"tool_choice": {"type": "any"}}),
+        ({"tools": TOOLS, "tool_choice": ToolChoice("none")}, {"tool_choice": {"type": "none"}}),
+        (
+            {"tools": TOOLS, "tool_choice": ToolChoice("tool", "f")},
+            {"tool_choice": {"type": "tool", "name": "f"}},
+        ),
+        (
+            {"tool_choice": ToolChoice("required"), "extra": {"tools": [{"type": "web_search"}]}},
+            {"tool_choice": {"type": "any"}, "tools": [{"type": "web_search"}]},
+        ),
         (
             {"tools": (Tool(name="f"),), "parallel_tool_calls": False},
             {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
         ),
         (
-            {"tool_choice": ToolChoice("required"), "parallel_tool_calls": False},
+            {
+                "tools": TOOLS,
+                "tool_choice": ToolChoice("required"),
+                "parallel_tool_calls": False,
+            },
             {"tool_choice": {"type": "any", "disable_parallel_tool_use": True}},
         ),
         ({"extra": {"max_tokens": 1, "top_k": 5}}, {"max_tokens": 1, "top_k": 5}),
@@ -158,7 +170,8 @@ def test_a_field_as_the_vendor_names_it(fields: dict[str, Any], written: dict[st
         ({"seed": 1}, "seed"),
         ({"metadata": {"team": "x"}}, "team"),
         ({"parallel_tool_calls": False}, "parallel_tool_calls"),
-        ({"tool_choice": ToolChoice("tool")}, "tool_choice"),
+        ({"tools": TOOLS, "tool_choice": ToolChoice("tool")}, "tool_choice"),
+        ({"tool_choice": ToolChoice("none")}, "tool_choice"),
         ({"reasoning": Reasoning(effort="minimal")}, "minimal"),
         ({"output": OutputSchema(schema={}, strict=False)}, "strict"),
     ],
@@ -166,6 +179,13 @@ def test_a_field_as_the_vendor_names_it(fields: dict[str, Any], written: dict[st
 def test_what_the_vendor_cannot_take_is_told(fields: dict[str, Any], word: str) -> None:
     (notice,) = dropped(encode(**fields))
     assert word in notice
+
+
+@pytest.mark.parametrize("mode", ["auto", "none", "required"])
+def test_a_choice_without_tools_is_left_out(mode: Any) -> None:
+    request = encode(tool_choice=ToolChoice(mode))
+    assert "tool_choice" not in request.body
+    assert dropped(request) == ["tool_choice: there are no tools"]
 
 
 def test_headers_of_the_request_come_last() -> None:
@@ -311,3 +331,27 @@ def test_reasoning_that_came_over_chat_is_turned_back() -> None:
         {"type": "thinking", "thinking": "", "signature": "S2"},
     ]
     assert blocks(part, provider=None) == []
+
+
+@pytest.mark.parametrize(
+    ("opaque", "block"),
+    [
+        (
+            '{"thinking_blocks":[{"type":"thinking","thinking":"","signature":"S"}]}',
+            {"type": "thinking", "thinking": "why", "signature": "S"},
+        ),
+        (
+            '{"thinking_blocks":[{"type":"redacted_thinking","data":"D"}]}',
+            {"type": "redacted_thinking", "data": "D"},
+        ),
+        (
+            '{"type":"thinking","signature":"S"}',
+            {"type": "thinking", "thinking": "why", "signature": "S"},
+        ),
+    ],
+)
+def test_thinking_blocks_that_came_over_chat_go_back_as_blocks(
+    opaque: str, block: dict[str, Any]
+) -> None:
+    part = ReasoningPart(text="why", opaque=Opaque("openai_chat", "anthropic", opaque))
+    assert blocks(part) == [block]

@@ -14,6 +14,7 @@ from gateway_stream.turn import Turn, fold
 from gateway_stream.wire.anthropic.request import encode_request
 from tests.support.corpus import Recording, needs_corpus, recordings
 from tests.support.decoding import decode
+from tests.wire.anthropic.frames import END, block, delta, start, stop, stream
 
 RECORDINGS = Path(__file__).parent / "recordings"
 HELLO = Message("user", "hello")
@@ -95,3 +96,21 @@ def test_a_recorded_answer_goes_back_as_it_came(recorded: Recording) -> None:
     if expected:
         content, _ = there_and_back(recorded.body)
         assert content == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"), [('{"x":', "truncated"), ('{"x":1', "truncated"), ("[1]", "invalid")]
+)
+def test_a_call_that_is_not_whole_goes_back_without_arguments_and_is_told(
+    arguments: str, word: str
+) -> None:
+    frames = (
+        start(),
+        block(0, type="tool_use", id="a", name="f", input={}),
+        delta(0, "input_json_delta", partial_json=arguments),
+        stop("tool_use"),
+        END,
+    )
+    content, notices = there_and_back(stream(*frames))
+    assert content[0]["input"] == {}
+    assert notices == [f"the arguments of tool call 'a': they are {word}"]

@@ -24,10 +24,11 @@ from gateway_stream.request import (
     ToolChoice,
     ToolResultPart,
 )
+from gateway_stream.turn import Turn, fold
 from gateway_stream.wire.gemini.request import encode_request
+from tests.support.decoding import decode
 
 if TYPE_CHECKING:
-    from gateway_stream.turn import Turn
     from gateway_stream.wire.family import WireRequest
 
 RECORDINGS = Path(__file__).parent / "recordings"
@@ -171,7 +172,7 @@ def test_files_are_inline_or_by_address() -> None:
     assert parts(
         ImagePart(data="QQ==", media_type="image/png"),
         ImagePart(url="https://a.example/x"),
-        ImagePart(url="data:image/gif;base64,QUI="),
+        ImagePart(url="data:image/gif;base64,QUI="),  # which the part takes apart
         DocumentPart(data="QUJD"),
         role="user",
     ) == [
@@ -282,3 +283,22 @@ def test_an_empty_text_goes_back_only_with_its_signature() -> None:
     assert parts(TextPart(""), TextPart("", opaque=SIGNED)) == [
         {"text": "", "thoughtSignature": "U0lH"}
     ]
+
+
+@pytest.mark.parametrize(("arguments", "word"), [(b'{"x":', "truncated"), (b"[1]", "invalid")])
+def test_a_call_that_is_not_whole_goes_back_without_arguments_and_is_told(
+    arguments: bytes, word: str
+) -> None:
+    if word == "truncated":
+        call = (
+            b'{"name":"f","willContinue":true,"partialArgs":[{"jsonPath":"$.x","numberValue":1}]}'
+        )
+    else:
+        call = b'{"name":"f","args":%s}' % arguments
+    part = b'{"parts":[{"functionCall":%s}]}' % call
+    answer = b'data: {"candidates":[{"content":%s,"finishReason":"STOP"}]}\n\n' % part
+    turn = fold(decode("gemini", answer))
+    assert isinstance(turn, Turn)
+    request = encode(HELLO, turn)
+    assert request.body["contents"][1]["parts"] == [{"functionCall": {"name": "f", "args": {}}}]
+    assert dropped(request) == [f"arguments of the call of 'f': they are {word}"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway_stream.events import Failure, Stop, StopReason, Usage
 from gateway_stream.turn import Turn, fold
 from gateway_stream.wire.family import check_grammar
-from gateway_stream.wire.openai_chat.leftovers import Place
+from gateway_stream.wire.openai_chat.place import FrameText, Place
 from tests.support.decoding import decode
 
 
@@ -85,10 +85,28 @@ def turn_of(*trees: Any) -> Turn:
         ),
         ({"prompt_tokens": 5, "prompt_cache_hit_tokens": 3}, Usage(5, cache_read=3)),
         ({"prompt_tokens": 5, "cached_tokens": 0}, Usage(5, cache_read=0)),
+        ({"prompt_tokens": 5, "input_tokens": 9}, Usage(5)),
+        (
+            {
+                "input_tokens": 9,
+                "output_tokens": 4,
+                "input_tokens_details": {"cached_tokens": 3},
+                "output_tokens_details": {"reasoning_tokens": 2},
+            },
+            Usage(9, 4, cache_read=3, reasoning=2),
+        ),
+        ({"prompt_tokens": "5", "completion_tokens": 2.0}, Usage(5, 2)),
     ],
 )
 def test_counts_are_told_in_one_sense(counts: dict[str, Any], usage: Usage) -> None:
     assert turn_of(chunk({"content": "a"}, "stop", usage=counts)).usage == usage
+
+
+@pytest.mark.parametrize("count", [1.5, 1e300, "5 tokens", "", "9" * 5000, 10**40])
+def test_what_is_no_count_is_left_out_with_a_notice(count: Any) -> None:
+    turn = turn_of(chunk({"content": "a"}, "stop", usage={"prompt_tokens": count}))
+    assert turn.usage == Usage()
+    assert [notice.code for notice in turn.notices] == ["invalid_field"]
 
 
 def test_the_last_count_that_is_not_null_holds() -> None:
@@ -168,6 +186,20 @@ def test_what_frames_repeat_is_told_once() -> None:
     assert turn.stop.vendor == '{"note":"end"}'
 
 
+def test_what_frames_without_an_id_say_before_the_content_is_told_at_the_start() -> None:
+    first: dict[str, Any] = {"model": "m", "choices": [{"delta": {"role": "assistant"}}], "x": 1}
+    turn = turn_of(first, {"choices": [{"delta": {"content": "a"}}], "y": 2}, chunk({}, "stop"))
+    assert (turn.model, turn.vendor) == ("m", '{"x":1,"y":2}')
+
+
+def test_an_error_in_the_choice_counts_in_the_middle_of_a_text_too() -> None:
+    failed = chunk({"content": "b"})
+    failed["choices"][0]["error"] = {"message": "boom"}
+    events = decode("openai_chat", frames(chunk({"content": "a"}), failed))
+    assert isinstance(events[-1], Failure)
+    assert events[-1].message == "boom"
+
+
 def test_a_signature_begins_a_new_block_for_what_follows() -> None:
     def part(text: str, signature: str) -> dict[str, Any]:
         entry = {"type": "summary_text", "text": text, "signature": signature}
@@ -192,7 +224,7 @@ def test_reasoning_and_text_of_one_chunk_both_count() -> None:
 
 def test_a_value_is_cut_out_byte_for_byte() -> None:
     frame = b'{"choices":[{"delta":{"content":[{"type": "x", "s":"a\\/b\\u003d"}]}}]}'
-    place = Place(frame, "choices", 0, "delta")
+    place = Place(FrameText(frame), "choices", 0, "delta")
     assert place.cut(None, "content", 0) == '{"type": "x", "s":"a\\/b\\u003d"}'
     assert place.cut({"a": 1}, "nowhere") == '{"a":1}'
 
@@ -284,7 +316,7 @@ def test_a_block_carries_only_what_is_new_with_it() -> None:
 
 def test_what_is_cut_out_of_a_frame_that_is_not_quite_json_keeps_all_its_members() -> None:
     frame = b'{"choices":[{"delta":{"content":[{"type":"x","s":"\xff","n":1}]}}]}'
-    place = Place(frame, "choices", 0, "delta")
+    place = Place(FrameText(frame), "choices", 0, "delta")
     assert place.cut({"type": "x"}, "content", 0) == '{"type":"x","s":"\ufffd","n":1}'
 
 

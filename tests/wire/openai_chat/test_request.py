@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway_stream.events import Opaque
+from gateway_stream.events import Opaque, Stop
 from gateway_stream.request import (
     DocumentPart,
     ImagePart,
@@ -21,10 +21,10 @@ from gateway_stream.request import (
     ToolChoice,
     ToolResultPart,
 )
+from gateway_stream.turn import Block, Turn
 from gateway_stream.wire.openai_chat.request import encode_request
 
 if TYPE_CHECKING:
-    from gateway_stream.turn import Turn
     from gateway_stream.wire.family import WireRequest
 
 
@@ -109,7 +109,67 @@ def test_what_is_not_asked_for_is_not_sent() -> None:
 
 @pytest.mark.parametrize("mode", ["auto", "none", "required"])
 def test_a_tool_choice_without_a_name_is_a_word(mode: Any) -> None:
-    assert encode(Message("user", "Hi"), tool_choice=ToolChoice(mode)).body["tool_choice"] == mode
+    wire = encode(Message("user", "Hi"), tools=(Tool(name="f"),), tool_choice=ToolChoice(mode))
+    assert wire.body["tool_choice"] == mode
+    assert wire.notices == ()
+
+
+def test_a_choice_of_one_tool_without_its_name_asks_for_any() -> None:
+    wire = encode(Message("user", "Hi"), tools=(Tool(name="f"),), tool_choice=ToolChoice("tool"))
+    assert wire.body["tool_choice"] == "required"
+    assert [notice.code for notice in wire.notices] == ["dropped_part"]
+
+
+def test_how_to_use_tools_is_not_said_where_there_are_none() -> None:
+    asked: dict[str, Any] = {"tool_choice": ToolChoice("auto"), "parallel_tool_calls": False}
+    wire = encode(Message("user", "Hi"), **asked)
+    assert wire.body.keys() & asked.keys() == set()
+    assert [notice.code for notice in wire.notices] == ["dropped_part", "dropped_part"]
+    wire = encode(Message("user", "Hi"), **asked, extra={"tools": [{"type": "custom"}]})
+    assert wire.body["tool_choice"] == "auto"
+    assert wire.body["parallel_tool_calls"] is False
+    assert wire.notices == ()
+
+
+def turn_of(*blocks: Block) -> Turn:
+    return Turn(blocks=blocks, stop=Stop("end_turn"))
+
+
+@pytest.mark.parametrize("status", ["truncated", "invalid"])
+def test_a_call_without_whole_arguments_goes_back_without_any(status: Any) -> None:
+    cut = Block(index=0, kind="tool_call", id="x", name="f", text='{"a":', status=status)
+    wire = encode(turn_of(cut))
+    (call,) = messages_of(wire)[0]["tool_calls"]
+    assert call["function"]["arguments"] == "{}"
+    assert [notice.code for notice in wire.notices] == ["dropped_part"]
+
+
+def test_a_refusal_does_not_run_into_the_text() -> None:
+    text = Block(index=0, kind="text", text="Well.", status="complete")
+    refusal = Block(index=1, kind="refusal", text="No.", status="complete")
+    for said, content in (((text, refusal), "Well.\n\nNo."), ((refusal,), "No.")):
+        assert messages_of(encode(turn_of(*said))) == [{"role": "assistant", "content": content}]
+
+
+def test_blank_text_beside_calls_stays_behind() -> None:
+    wire = encode(assistant(TextPart("\n\n"), ToolCallPart(id="x", name="f")))
+    assert messages_of(wire)[0]["content"] is None
+    assert [notice.code for notice in wire.notices] == ["dropped_part"]
+    assert messages_of(encode(assistant(TextPart("\n\n"))))[0]["content"] == "\n\n"
+
+
+def test_reasoning_goes_back_under_the_key_it_came_under() -> None:
+    opaque = Opaque("openai_chat", "reasoning", '{"reasoning":""}')
+    wire = encode(assistant(ReasoningPart(text="why", opaque=opaque), TextPart("so")))
+    assert messages_of(wire) == [{"role": "assistant", "content": "so", "reasoning": "why"}]
+    assert wire.notices == ()
+
+
+def test_opaque_data_that_cannot_be_written_again_breaks_nothing() -> None:
+    broken = Opaque("openai_chat", "anthropic", '{"thinking_blocks":')
+    wire = encode(assistant(ReasoningPart(text="why", opaque=broken), TextPart("so")))
+    assert messages_of(wire) == [{"role": "assistant", "content": "so"}]
+    assert [notice.code for notice in wire.notices] == ["dropped_part"]
 
 
 def test_a_budget_goes_to_the_one_provider_that_has_a_field_for_it() -> None:

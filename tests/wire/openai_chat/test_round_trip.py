@@ -74,6 +74,49 @@ def sent_again(turn: Turn, provider: str | None) -> tuple[dict[str, Any], tuple[
             },
         ),
         (
+            "reasoning_has_four_keys",
+            None,
+            {"role": "assistant", "content": "yes", "reasoning_content": "abc"},
+        ),
+        (
+            "thinking_comes_as_blocks_beside_the_text_of_it",
+            "anthropic",
+            {
+                "role": "assistant",
+                "content": "yes",
+                "thinking_blocks": [
+                    {"type": "thinking", "thinking": "think", "signature": "s/1"},
+                    {"type": "redacted_thinking", "data": "enc"},
+                ],
+            },
+        ),
+        (
+            "a_late_block_of_thinking_seals_what_it_repeats",
+            None,
+            {
+                "role": "assistant",
+                "content": "yes",
+                "thinking_blocks": [{"type": "thinking", "thinking": "think", "signature": "s1"}],
+            },
+        ),
+        (
+            "a_call_of_no_function_comes_in_pieces",
+            None,
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {"id": "x", "type": "custom", "custom": {"name": "sql", "input": "select 1"}},
+                    {"id": "y", "type": "custom", "custom": {"name": "sql", "input": "drop it"}},
+                    {
+                        "id": "z",
+                        "type": "function",
+                        "function": {"name": "f", "arguments": "{}"},
+                    },
+                ],
+            },
+        ),
+        (
             "a_call_keeps_the_signature_of_its_thought",
             "google",
             {
@@ -123,6 +166,29 @@ def test_a_recorded_answer_goes_back_as_it_came(
     body, notices = sent_again(turn, provider)
     assert body["messages"] == [message]
     assert notices == ()
+
+
+def test_reasoning_under_a_plain_key_stays_behind_where_a_known_provider_is_asked() -> None:
+    turn = fold(decode("openai_chat", (RECORDINGS / "reasoning_has_four_keys.sse").read_bytes()))
+    assert isinstance(turn, Turn)
+    body, notices = sent_again(turn, "openai")
+    assert body["messages"] == [{"role": "assistant", "content": "yes"}]
+    assert [notice.code for notice in notices] == ["dropped_part"]
+
+
+def test_two_runs_of_reasoning_under_one_plain_key_go_back_as_one() -> None:
+    deltas = [
+        {"reasoning_content": "why"},
+        {"content": "so"},
+        {"reasoning_content": " not"},
+        {"content": "!"},
+    ]
+    frames = [{"choices": [{"delta": delta}]} for delta in deltas]
+    body = b"".join(b"data: " + msgspec.json.encode(frame) + b"\n\n" for frame in frames)
+    turn = fold(decode("openai_chat", body + b"data: [DONE]\n\n"))
+    assert isinstance(turn, Turn)
+    (message,) = sent_again(turn, None)[0]["messages"]
+    assert message == {"role": "assistant", "content": "so!", "reasoning_content": "why not"}
 
 
 @needs_corpus

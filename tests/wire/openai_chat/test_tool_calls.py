@@ -118,6 +118,37 @@ def test_interleaved_ids_under_one_position_keep_their_pieces() -> None:
     assert calls(turn) == [("x", "f", '{"a":1}'), ("y", "g", '{"b":2}')]
 
 
+@given(
+    st.dictionaries(st.sampled_from("ab"), st.sampled_from(['"{}', "}\\", "{[", "\\"]), min_size=1),
+    st.data(),
+)
+def test_where_arguments_are_whole_is_seen_however_they_are_cut(
+    wanted: dict[str, str], data: st.DataObject
+) -> None:
+    text = json.dumps(wanted)
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(text) - 1), max_size=6)))
+    cut = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    sent = [piece(0, None, "f", part) for part in cut]
+    turn = answer(*sent, *sent)
+    assert [found for _, _, found in calls(turn)] == [text, text]
+
+
+def test_an_id_continues_its_call_and_not_an_older_one_without() -> None:
+    turn = answer(
+        piece(0, None, "f", '{"a":1}'),
+        piece(0, "y", "g", '{"b":'),
+        piece(0, "y", None, "2}"),
+    )
+    assert calls(turn) == [("call_0", "f", '{"a":1}'), ("y", "g", '{"b":2}')]
+
+
+def test_a_piece_of_a_function_does_not_continue_a_call_of_none() -> None:
+    custom = {"index": 0, "id": "x", "type": "custom", "custom": {"name": "s", "input": "i"}}
+    turn = answer({"tool_calls": [custom]}, piece(0, "x", "f", "{}"))
+    assert [block.kind for block in turn.blocks] == ["other", "tool_call"]
+    assert calls(turn) == [("x", "f", "{}")]
+
+
 def test_a_call_that_waits_for_its_id_begins_before_what_comes_after_it() -> None:
     body = stream(piece(0, None, "f", ""), {"content": "text"})
     kinds = [event.kind for event in decode("openai_chat", body) if isinstance(event, BlockStart)]

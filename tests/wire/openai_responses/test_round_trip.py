@@ -92,7 +92,7 @@ def test_a_call_that_the_server_answered_goes_back_with_its_arguments(streamed: 
     items: list[Json] = [
         call("c1", "f", '{"x":1}'),
         {"type": "function_call_output", "call_id": "c1", "output": "1"},
-        message("m1", "one"),
+        message("m1", "one", status="completed"),
     ]
     frames = [added(0, items[0] | {"arguments": ""})] if streamed else []
     frames += [done(index, item) for index, item in enumerate(items)]
