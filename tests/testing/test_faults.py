@@ -76,7 +76,7 @@ async def test_a_stream_is_cut_after_its_events_and_in_its_way(
 @pytest.mark.parametrize(
     ("after", "text"), [(0, ""), (2, "Hello there, "), (3, "Hello there, you."), (9, None)]
 )
-async def test_the_same_cut_lets_the_same_text_through_in_every_family(  # noqa: PLR0917
+async def test_the_same_cut_lets_the_same_text_through_in_every_family(
     fake_gateway: FakeGateway,
     session: aiohttp.ClientSession,
     family: FamilyName,

@@ -24,6 +24,7 @@ Rules:
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
@@ -83,7 +84,7 @@ def _joined(pieces: list[Any]) -> Any:
     return "".join(pieces) if isinstance(pieces[0], str) else [*chain.from_iterable(pieces)]
 
 
-class Block:
+class Block(ABC):
     """An open block: takes its deltas, and knows what its end carries.
 
     Attributes:
@@ -141,13 +142,13 @@ class Block:
             write_object(staying) if staying else None,
         )
 
+    @abstractmethod
     def _take(self, delta: Delta, data: bytes) -> None:
         """Take a delta of its own."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _result(self) -> _Result:
         """Its status where the writer is not to judge, what goes back, and what does not."""
-        raise NotImplementedError
 
     def _write(self, going_back: dict[str, Any]) -> str:
         return write_object(going_back)
