@@ -142,9 +142,8 @@ class Block(ABC):
             write_object(staying) if staying else None,
         )
 
-    @abstractmethod
-    def _take(self, delta: Delta, data: bytes) -> None:
-        """Take a delta of its own."""
+    def _take(self, delta: Delta, data: bytes) -> None:  # noqa: B027
+        """Take a delta of one of its `own` types; a kind without any takes none."""
 
     @abstractmethod
     def _result(self) -> _Result:
