@@ -85,7 +85,6 @@ class EventStream:
         self._reads = 0
         self._reading = False
         self._ended = False
-        self._whole = False
         self._closed = False
         self._free = True  # whether no connection is held
         self._cause: GatewayError | None = None
@@ -162,7 +161,7 @@ class EventStream:
             self._ready, self._next = (), 0
             await self._fill()
         self._ready, self._next = (), 0  # a turn is all events: none is left to iterate
-        if self._closed and not self._whole:
+        if self._closed and not (self._opened and self._opened.decoder.done):
             raise self._closed_early()
         try:
             return self._accumulator.turn(stop_seen=self._stop_seen, timings=self.timings)
@@ -288,7 +287,6 @@ class EventStream:
 
     def _end(self, opened: Opened, *, whole: bool) -> None:
         self._ended = True
-        self._whole = whole
         if not self._free:
             self._free = True
             if whole or opened.exchange.at_end:

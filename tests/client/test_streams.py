@@ -212,6 +212,17 @@ async def test_batches_give_a_failure_as_data(client: Client, fake_gateway: Fake
     assert type(events[-1]).__name__ == "Failure"
 
 
+async def test_a_stream_that_failed_tells_its_failure_after_it_is_closed_too(
+    client: Client, fake_gateway: FakeGateway
+) -> None:
+    fake_gateway.default = ANSWER.with_fault(Fault(error_after=7))
+    async with client.stream(MODELS["anthropic"], "why?") as stream:
+        with pytest.raises(Overloaded):
+            await stream.turn()
+    with pytest.raises(Overloaded):
+        await stream.turn()
+
+
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
