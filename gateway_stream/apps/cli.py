@@ -193,8 +193,11 @@ def _prompt(prompt: str | None) -> str:
 
 def _sendable(text: str, what: str, parameter: str) -> str:
     """A text that can stand in a request. What was no UTF-8 came here as surrogates."""
-    problem = "is not UTF-8 text" if _SURROGATE.search(text) else "is empty"
-    if problem == "is empty" and text.strip():
+    if _SURROGATE.search(text):
+        problem = "is not UTF-8 text"
+    elif not text.strip():
+        problem = "is empty"
+    else:
         return text
     message = f"the {what} {problem}"
     raise typer.BadParameter(message, param_hint=parameter)

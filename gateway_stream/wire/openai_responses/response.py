@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from gateway_stream.wire.counts import as_count
 from gateway_stream.wire.json_text import UNREADABLE
 from gateway_stream.wire.openai_responses.items import WireItem
 from gateway_stream.wire.openai_responses.views import Fields, read_fields, read_object
@@ -64,8 +65,6 @@ _COUNTS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("completion_tokens_details", "reasoning_tokens"),
     ),
 }
-_COUNT_LIMIT: Final = 2**63
-_DIGITS: Final = 19  # no count below the limit has more
 
 
 class Response:
@@ -143,21 +142,11 @@ def _counted(usage: Any) -> dict[str, tuple[tuple[str, ...], int]]:
             value = usage
             for key in path:
                 value = value.get(key) if isinstance(value, dict) else None
-            count = _count(value)
+            count = as_count(value)
             if count is not None:
                 found[name] = (path, count)
                 break
     return found
-
-
-def _count(value: Any) -> int | None:
-    if isinstance(value, str):
-        digits = value.isascii() and value.isdigit() and len(value) <= _DIGITS
-        value = int(value) if digits else None
-    elif isinstance(value, float):
-        value = int(value) if value.is_integer() else None
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and 0 <= value < _COUNT_LIMIT else None
 
 
 def _uncounted(usage: dict[str, Any]) -> dict[str, Any]:
@@ -168,6 +157,6 @@ def _uncounted(usage: dict[str, Any]) -> dict[str, Any]:
         holder = rest if len(path) == 1 else rest[path[0]]
         del holder[path[-1]]
     sums = [counted[name][1] for name in ("input", "output") if name in counted]
-    if sums and _count(rest.get("total_tokens")) == sum(sums):
+    if sums and as_count(rest.get("total_tokens")) == sum(sums):
         del rest["total_tokens"]
     return {key: value for key, value in rest.items() if value != {}}
