@@ -1,8 +1,13 @@
-"""What the text of a tool call's arguments is worth."""
+"""What the text of a tool call's arguments is worth, and how it is written for readers who judge it anew.
+
+A call can be invalid though its text is a JSON object: what a vendor takes as free text says nothing
+of arguments. Other families have no such calls, and a reader of theirs would run it. So it is written
+with a character at its end that is in no JSON.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -11,7 +16,9 @@ from gateway_stream.partial_json import read_partial
 if TYPE_CHECKING:
     from gateway_stream.events import BlockStatus
 
-__all__ = ["arguments_status"]
+__all__ = ["arguments_status", "spoiled"]
+
+_IN_NO_JSON: Final = "\0"
 
 
 def arguments_status(text: str) -> BlockStatus:
@@ -27,3 +34,8 @@ def arguments_status(text: str) -> BlockStatus:
     except ValueError:
         return "invalid"
     return "invalid" if whole else "truncated"
+
+
+def spoiled(text: str, status: BlockStatus) -> str:
+    """What to write after the text of a call that must not be run, so that no reader runs it."""
+    return _IN_NO_JSON if status == "invalid" and arguments_status(text) == "complete" else ""

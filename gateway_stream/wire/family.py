@@ -22,8 +22,7 @@ clean. Whole means proved, whatever the reason: ``max_tokens`` is whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -50,9 +49,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gateway_stream.request import Request
+    from gateway_stream.turn import Turn
     from gateway_stream.wire.answer import AnswerWriter
+    from gateway_stream.wire.carries import Carries
+    from gateway_stream.wire.sse import Frame
 
-__all__ = ["Family", "Translator", "WireRequest", "check_grammar"]
+__all__ = ["Composer", "DecodeRequest", "Family", "Translator", "WireRequest", "check_grammar"]
 
 
 class WireRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +70,15 @@ class WireRequest(msgspec.Struct, frozen=True, kw_only=True):
     body: dict[str, Any]
     headers: dict[str, str] = {}
     notices: tuple[Notice, ...] = ()
+
+
+class DecodeRequest(Protocol):
+    """Reads a request."""
+
+    def __call__(
+        self, body: dict[str, Any], *, model: str | None = None, stream: bool | None = None
+    ) -> Request:
+        """The neutral request; ``model`` and ``stream`` are the path's, where it has them."""
 
 
 class Translator(Protocol):
@@ -87,8 +98,40 @@ class Translator(Protocol):
         """Take the sentinel ``[DONE]``."""
 
 
-@dataclass(frozen=True)
-class Family:
+class Composer(Protocol):
+    """Writes one answer as the frames of a stream. One for each answer.
+
+    `gateway_stream.wire.encoder.Encoder` sees to the order: `start`; blocks one after another, each
+    opened, filled and closed before the next; `stop` or `fail`. Each method gives the frames that are
+    due by then, so that a reader has each delta as soon as it is there.
+    """
+
+    def start(self, start: Start, usage: Usage) -> Iterable[Frame]:
+        """The answer begins; ``usage`` is what has been counted so far."""
+
+    def open(self, block: BlockStart) -> Iterable[Frame]:
+        """A block begins."""
+
+    def delta(self, text: str) -> Iterable[Frame]:
+        """More of the open block: text, reasoning, refusal or arguments, by its kind."""
+
+    def media(self, media: Media) -> Iterable[Frame]:
+        """An image or file of the open block."""
+
+    def source(self, source: Source) -> Iterable[Frame]:
+        """A citation of the open block."""
+
+    def close(self, end: BlockEnd) -> Iterable[Frame]:
+        """The open block ends. One that is not complete must not be read back as complete."""
+
+    def stop(self, stop: Stop, usage: Usage) -> Iterable[Frame]:
+        """The answer is whole: why it stopped, what was counted, and the proof of the end."""
+
+    def fail(self, failure: Failure, usage: Usage) -> Iterable[Frame]:
+        """The answer failed. ``started`` or not, what is written proves no end."""
+
+
+class Family(NamedTuple):
     """A wire dialect.
 
     Attributes:
@@ -96,11 +139,23 @@ class Family:
         translator: makes what reads one answer.
         encode_request: writes a neutral request; its second argument names the provider of the
             model (``"anthropic"``, ``"openai"``, ``"google"``), or is ``None`` where it is not known.
+        decode_request: reads a request's body. Model and streaming are given where they stand in
+            the path and not in the body; what the neutral request has no field for is in ``extra``.
+            Raises `gateway_stream.errors.BadRequest` for a body that is no request of the family.
+        composer: makes what writes one answer as a stream.
+        compose_answer: writes a whole answer, or a failure in its place, as one JSON object.
+        streamed: what the family's streams carry.
+        whole: what its whole answers carry.
     """
 
     name: str
     translator: Callable[[AnswerWriter], Translator]
     encode_request: Callable[[Request, str | None], WireRequest]
+    decode_request: DecodeRequest = None  # type: ignore[assignment]
+    composer: Callable[[], Composer] = None  # type: ignore[assignment]
+    compose_answer: Callable[[Turn | Failure], bytes] = None  # type: ignore[assignment]
+    streamed: Carries = None  # type: ignore[assignment]
+    whole: Carries = None  # type: ignore[assignment]
 
 
 # The grammar. States: "idle" before Start, "open" after it, "done" after the terminal event.

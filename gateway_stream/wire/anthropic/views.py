@@ -27,6 +27,7 @@ __all__ = [
     "Texts",
     "VendorObject",
     "decode_frame",
+    "read_texts",
     "write_object",
 ]
 
@@ -131,6 +132,11 @@ class VendorObject:
             for key, text in self.texts.items()
             if key not in known and values.get(key) is not None
         }
+
+
+def read_texts(json: str) -> Texts:
+    """The members of an object's JSON text."""
+    return _decode_texts(json)
 
 
 def write_object(members: Mapping[str, object]) -> str:

@@ -1,0 +1,189 @@
+"""The rules that every wire family is held to.
+
+`check_family` is how a new family is tried, and how the four that exist are tested: on answers made
+up at random, on answers of the caller's (other families' recordings, say), and on recorded bodies of
+the family's own. For each answer:
+
+- *Both ways*: what the family writes of it, as a stream or whole, is read back as its canonical form.
+- *However cut*: the same bytes in other reads give the same events.
+- *In time*: each piece of text is readable from what was written by the time it was given.
+- *No false end*: a stream that lost its end is never a whole answer.
+- *Honest losses*: the canonical form is canonical, and keeps text, arguments and stop reason.
+
+And of the family as a whole: unknown fields and frames cost nothing, requests go both ways.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway_stream.events import BlockEnd, Event, Failure, Stop
+from gateway_stream.testing.answers import make_answer
+from gateway_stream.testing.chop import chop
+from gateway_stream.turn import Accumulator, Turn, fold
+from gateway_stream.wire.carries import canonical, joined
+from gateway_stream.wire.decoder import Decoder
+from gateway_stream.wire.encoder import Encoder, encode_answer, encode_stream
+from gateway_stream.wire.family import check_grammar
+from gateway_stream.wire.sse import encode_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gateway_stream.wire.carries import Carries
+    from gateway_stream.wire.family import Family
+
+__all__ = ["check_answer", "check_family"]
+
+_ANSWERS: Final = 300
+
+
+def check_family(
+    family: Family, *, answers: Iterable[Sequence[Event]] = (), bodies: Iterable[bytes] = ()
+) -> None:
+    """Hold a family to the rules of this module.
+
+    Args:
+        family: the family.
+        answers: events of whole or failed answers to write in it, beside those that are made up.
+        bodies: recorded bodies of the family, streamed or whole.
+
+    Raises:
+        AssertionError: a rule is broken; the text names the rule and shows what came out.
+    """
+    random = Random(family.name)  # noqa: S311  answers, not secrets
+    for _ in range(_ANSWERS):
+        check_answer(family, make_answer(random))
+    for events in answers:
+        check_answer(family, events)
+    for body in bodies:
+        check_answer(family, _decoded(family, [body]))
+
+
+def check_answer(family: Family, events: Sequence[Event]) -> None:
+    """Hold a family to the rules of one answer: this one.
+
+    Raises:
+        AssertionError: a rule is broken.
+    """
+    expected = canonical(family.streamed, events)
+    _check_canonical(family.streamed, events, expected)
+    body = encode_stream(family, events)
+    read = _decoded(family, [body])
+    check_grammar(read)
+    _hold("both ways, streamed", _like(expected, read), expected, body)
+    for reads in (chop(body, every=1), chop(body, seed=len(body))):
+        _hold("however cut", _decoded(family, reads), read, body)
+    _check_in_time(family, events)
+    _check_ends(family, events)
+    _check_whole(family, events)
+
+
+def _check_canonical(carries: Carries, events: Sequence[Event], expected: list[Event]) -> None:
+    check_grammar(expected)
+    _hold("canonical twice is canonical once", canonical(carries, expected), expected, b"")
+    before, after = fold(events), fold(expected)
+    texts = [
+        "".join(block.text for block in turn.blocks if block.kind in ("text", "refusal"))
+        for turn in (before, after)
+    ]
+    _hold("text is never lost", texts[1], texts[0], b"")
+    kept = {call.id: call.json for call in after.tool_calls}
+    for call in before.tool_calls:
+        if call.status == "complete":
+            _hold("arguments are kept", _parsed(kept.get(call.id)), _parsed(call.json), b"")
+
+
+def _check_whole(family: Family, events: Sequence[Event]) -> None:
+    answer = fold(events)
+    failure = None if isinstance(answer, Turn) else answer.failure
+    if isinstance(answer, Turn):
+        expected = canonical(family.whole, events)
+        _check_canonical(family.whole, events, expected)
+        body = encode_answer(family, answer)
+    elif failure is not None:
+        expected = canonical(family.whole, [failure])
+        body = encode_answer(family, failure)
+    else:
+        return
+    read = _decoded(family, [body])
+    _hold("both ways, whole", _like(expected, read), expected, body)
+
+
+def _check_in_time(family: Family, events: Sequence[Event]) -> None:
+    """The text of the first block that is open, and of those before it, must be out."""
+    encoder, decoder = Encoder(family), Decoder(family)
+    given, read = Accumulator(), Accumulator()
+    open_blocks: set[int] = set()
+    for event in events:
+        given.add(event)
+        if isinstance(event, BlockEnd):
+            open_blocks.discard(event.index)
+        elif (index := getattr(event, "index", None)) is not None:
+            open_blocks.add(index)
+        for frame in encoder.encode(event):
+            read.extend(decoder.feed(encode_frame(frame.data, _name(frame.event))))
+        if isinstance(event, Stop | Failure):
+            break
+        due = min(open_blocks, default=len(given.partial().blocks))
+        _hold("in time", _prose(read, len(given.partial().blocks)), _prose(given, due), b"")
+
+
+def _prose(given: Accumulator, last: int) -> str:
+    blocks = given.partial().blocks[: last + 1]
+    return "".join(block.text for block in blocks if block.kind in ("text", "refusal"))
+
+
+def _check_ends(family: Family, events: Sequence[Event]) -> None:
+    """Frame by frame, a stream that broke off is no whole answer unless its end was there."""
+    encoder, decoder = Encoder(family), Decoder(family)
+    frames = [frame for event in events for frame in encoder.encode(event)]
+    for frame in frames[:-1]:
+        decoder.feed(encode_frame(frame.data, _name(frame.event)))
+    broken = [] if decoder.done else decoder.close(clean=False)
+    if broken and isinstance(broken[-1], Stop):
+        message = f"no false end: {family.name} took a broken stream for a whole answer"
+        raise AssertionError(message)
+
+
+def _decoded(family: Family, reads: Iterable[bytes]) -> list[Event]:
+    decoder = Decoder(family)
+    events = [event for read in reads for event in decoder.feed(read)]
+    return events + decoder.close()
+
+
+def _like(expected: list[Event], read: list[Event]) -> list[Event]:
+    """What was read, joined, without opaque data where none is expected.
+
+    A family dresses what it writes: ids of items, names of keys. What it puts around a block that had
+    nothing of the family's own is no part of the answer.
+    """
+    bare: list[Event] = []
+    opaque = {event.index: event.opaque for event in expected if isinstance(event, BlockEnd)}
+    for event in joined(read):
+        if isinstance(event, BlockEnd) and event.opaque is not None:
+            wanted = opaque.get(event.index)
+            same = wanted is not None and _parsed(wanted.json) == _parsed(event.opaque.json)
+            bare.append(replace(event, opaque=wanted if same or wanted is None else event.opaque))
+        else:
+            bare.append(event)
+    return bare
+
+
+def _parsed(json: str | None) -> Any:
+    return None if json is None else msgspec.json.decode(json or "{}")
+
+
+def _name(event: str) -> str:
+    return "" if event == "message" else event
+
+
+def _hold(rule: str, found: object, expected: object, body: bytes) -> None:
+    if found != expected:
+        shown = body.decode("utf-8", "replace")
+        message = f"{rule}:\n  found    {found}\n  expected {expected}\n  in {shown}"
+        raise AssertionError(message)
