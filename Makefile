@@ -5,13 +5,18 @@
 PYTHON ?= python3
 VENV ?= $(if $(filter python3,$(notdir $(PYTHON))),.venv,.venv-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
+OLDEST := .venv-oldest
+OLDEST_INSTALL = $(OLDEST)/bin/uv pip install --quiet --python $(OLDEST)/bin/python \
+	--resolution lowest-direct --upgrade
+MLFLOW := $(VENV)-mlflow
 CLI := -e '.[cli]'
 TEST := -e '.[cli,test]'
+DOCS := -e '.[docs]'
 INSTALL = if command -v uv >/dev/null 2>&1; \
 	then uv pip install --quiet --python $(BIN)/python $(1); \
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1); fi
 
-.PHONY: demo test test-slow check format live picture clean
+.PHONY: demo test test-slow test-oldest check format live peers picture clean docs
 
 demo: $(VENV)/.cli
 	@$(BIN)/gateway-stream demo
@@ -20,7 +25,12 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest
 
 test-slow: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not live" --timeout 3600
+	$(BIN)/python -m pytest -m "not live and not peers" --timeout 3600
+
+# The suite with the oldest Python and the oldest versions that pyproject.toml allows.
+test-oldest: PYTHON := python3.11
+test-oldest: $(OLDEST)/.test
+	$(OLDEST)/bin/python -m pytest
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -36,8 +46,15 @@ format: $(VENV)/.test
 live: $(VENV)/.test
 	$(BIN)/python -m pytest -m live tests/live
 
+peers: $(VENV)/.test $(MLFLOW)/.made
+	GATEWAY_STREAM_MLFLOW_PYTHON=$(MLFLOW)/bin/python $(BIN)/python -m pytest -m peers tests/peers
+
 picture: $(VENV)/.cli
 	$(BIN)/python docs/make_picture.py docs/demo.svg
+
+docs: $(VENV)/.docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/website/mkdocs.yml
+	@echo build/site/index.html
 
 clean:
 	rm -rf .venv .venv-* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -54,3 +71,21 @@ $(VENV)/.cli: $(VENV)/.made pyproject.toml
 $(VENV)/.test: $(VENV)/.made pyproject.toml
 	@$(call INSTALL,$(TEST))
 	@touch $@ $(VENV)/.cli
+
+$(VENV)/.docs: $(VENV)/.made pyproject.toml
+	@$(call INSTALL,$(DOCS))
+	@touch $@
+
+$(MLFLOW)/.made: BIN := $(MLFLOW)/bin
+$(MLFLOW)/.made: tests/peers/mlflow-requirements.txt
+	@$(PYTHON) -m venv $(MLFLOW)
+	@$(call INSTALL,-r $<)
+	@touch $@
+
+# Twice, because what tests need may ask for newer versions than the package itself does.
+$(OLDEST)/.test: pyproject.toml
+	@$(PYTHON) -m venv --clear $(OLDEST)
+	@$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(OLDEST_INSTALL) $(TEST)
+	@$(OLDEST_INSTALL) $(CLI)
+	@touch $@

@@ -1,12 +1,13 @@
 """A public test kit: a gateway on loopback that says and breaks what a test wants.
 
 `FakeGateway` serves, a `Reply` says what, a `Fault` says what goes wrong with it, `chop` cuts bytes
-into reads. The pytest fixture is in `gateway_stream.testing.fixtures`.
+into reads. `check_family` holds a wire family, one of the four or one of your own, to the rules. The pytest fixture is in `gateway_stream.testing.fixtures`.
 """
 
 from __future__ import annotations
 
 from gateway_stream.testing.chop import Cuts, chop
+from gateway_stream.testing.families import check_answer, check_family
 from gateway_stream.testing.replies import Fault, Reply
 from gateway_stream.testing.routes import Received, Surface
 from gateway_stream.testing.script import FamilyName, Script, ScriptedCall
@@ -23,5 +24,7 @@ __all__ = [
     "Script",
     "ScriptedCall",
     "Surface",
+    "check_answer",
+    "check_family",
     "chop",
 ]

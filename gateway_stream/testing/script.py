@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["FamilyName", "Script", "ScriptedCall", "split_text"]
 
 FamilyName: TypeAlias = Literal["openai_chat", "openai_responses", "anthropic", "gemini"]
+"""A wire family that the fake gateway speaks."""
 
 _USAGE: Final = Usage(input=12, output=34)
 

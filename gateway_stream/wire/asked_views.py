@@ -1,0 +1,53 @@
+"""Requests of other people's clients, read strictly where we read them at all.
+
+A view is a Struct of the members that the neutral request has fields for. What it names must have its
+type, or the request is refused in one line that says where; what it does not name is left over, and
+is nobody's mistake.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+
+from gateway_stream.errors import BadRequest
+
+__all__ = ["left_over", "read_as", "refuse"]
+
+View = TypeVar("View", bound=msgspec.Struct)
+
+
+def refuse(message: str) -> NoReturn:
+    """Refuse a request that its family's own service would refuse.
+
+    Raises:
+        BadRequest: with this message.
+    """
+    raise BadRequest(
+        message,
+        code="invalid_request",
+        status=400,
+        phase="request",
+        hint="Send what the vendor's reference documents.",
+    )
+
+
+def read_as(view: type[View], tree: Any, where: str) -> View:
+    """The members of ``tree`` that ``view`` names; ``where`` is what to call its place.
+
+    Raises:
+        BadRequest: the tree is no object, or a member is missing or has another type.
+    """
+    try:
+        return msgspec.convert(tree, view)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        place = path.rstrip("`")
+        refuse(f"{where}{place}: {message[:1].lower()}{message[1:]}")
+
+
+def left_over(tree: dict[str, Any], view: type[msgspec.Struct]) -> dict[str, Any]:
+    """The members of ``tree`` that ``view`` does not name, null ones aside."""
+    known = {field.encode_name for field in msgspec.structs.fields(view)}
+    return {key: value for key, value in tree.items() if key not in known and value is not None}
