@@ -8,34 +8,26 @@ A client belongs to no event loop. What is tied to one (sockets, slots, backgrou
 first use there, so one client serves several loops in turn, threads with loops of their own, and a
 forked child. Making a client reads the environment and at most one small file, and touches no
 network.
+
+What only a made client needs is imported where it is made: asyncio, anyio and OpenSSL cost more than
+all else together, and a program may import this package and make no client. Its first request
+imports aiohttp, in a thread.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import sys
 import time
-from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
-import anyio
-import anyio.to_thread
 import msgspec
 
 from gateway_stream.errors import ConfigError, GatewayError
 from gateway_stream.gateway.models import provider_of
 from gateway_stream.gateway.routes import family_for, route
-from gateway_stream.gateway.settings import resolve
 from gateway_stream.net.hidden import Hidden
-from gateway_stream.net.surroundings import (
-    certificate_settings,
-    proxy_for,
-    read_proxy,
-    tls_context,
-)
 from gateway_stream.options import Conversation, RequestOptions, build_request
 from gateway_stream.stream import EventStream, Opened
 from gateway_stream.wire import FAMILIES
@@ -46,6 +38,7 @@ from gateway_stream.wire.sse import EVENT_LIMIT
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from gateway_stream.auth.secret import Secret
@@ -57,7 +50,7 @@ __all__ = ["Client"]
 
 POOL_SIZE: Final = 1000
 CONNECT_SECONDS: Final = 10.0
-ERROR_BODY_SECONDS: Final = 2.0
+_OK: Final = 200
 _OWN_HEADERS: Final = frozenset(
     {"authorization", "connection", "content-length", "host", "transfer-encoding", "user-agent"}
 )
@@ -81,8 +74,9 @@ class Client:
         ssl: a TLS context, or the path of the certificates to trust.
         proxy: the proxy's URL, instead of the environment's.
         user_agent: what names your program behind ``gateway_stream/<version>``.
-        pool_size: how many requests may be in flight at once; others wait their turn.
-        event_limit: bytes that one event of a stream may have.
+        pool_size: how many requests may be in flight at once, 1000 unless given; others wait
+            their turn.
+        event_limit: bytes that one event of a stream may have, 16 MiB unless given.
         allow_host: hosts that may get credentials found in the environment, beside Databricks'.
         allow_http: allow plain ``http://`` beyond this machine.
 
@@ -106,6 +100,14 @@ class Client:
         allow_host: tuple[str, ...] = (),
         allow_http: bool = False,
     ) -> None:
+        from gateway_stream.gateway.settings import resolve  # noqa: PLC0415
+        from gateway_stream.net.loops import LoopStates  # noqa: PLC0415
+        from gateway_stream.net.surroundings import (  # noqa: PLC0415
+            certificate_settings,
+            proxy_for,
+            read_proxy,
+        )
+
         self._settings = resolve(
             host=host,
             token=token,
@@ -133,8 +135,7 @@ class Client:
             "Accept-Encoding": "identity",
             "Content-Type": "application/json",
         }
-        self._states: dict[tuple[int, asyncio.AbstractEventLoop], LoopState] = {}
-        self._opening: dict[tuple[int, asyncio.AbstractEventLoop], anyio.Event] = {}
+        self._loops = LoopStates(self._prepare)
 
     @property
     def anonymous(self) -> bool:
@@ -194,14 +195,11 @@ class Client:
         way = route(self._settings.base, family, request.model, stream=request.stream)
         headers = self._headers | way.headers | self._authorization() | wire.headers
         body = _encode(wire.body)
-        state = await self._state()
+        state = await self._loops.here()
         exchange = await state.send(way.url, headers, body)
         request_id = exchange.headers.get("x-request-id")
-        if exchange.status != HTTPStatus.OK:
-            told = b""
-            with anyio.move_on_after(ERROR_BODY_SECONDS):
-                told = await exchange.read_error()
-            exchange.abort()
+        if exchange.status != _OK:
+            told = await exchange.read_error()
             raise self._refusal(exchange.status, exchange.headers, told)
         decoder = Decoder(
             dialect,
@@ -224,39 +222,10 @@ class Client:
 
     # Loops.
 
-    async def _state(self) -> LoopState:
-        """This loop's pool, made at first use."""
-        try:
-            key = (os.getpid(), asyncio.get_running_loop())
-        except RuntimeError:
-            message = "gateway_stream runs on asyncio, because aiohttp does"
-            raise ConfigError(
-                message, hint="Under trio, run it with anyio's asyncio backend."
-            ) from None
-        while True:
-            state = self._states.get(key)
-            if state is not None and not state.closed:
-                return state
-            opening = self._opening.get(key)
-            if opening is None:
-                return await self._open_state(key)
-            await opening.wait()
-
-    async def _open_state(self, key: tuple[int, asyncio.AbstractEventLoop]) -> LoopState:
-        opening = self._opening[key] = anyio.Event()
-        try:
-            make = await anyio.to_thread.run_sync(self._prepare)
-            for old in [old for old in self._states if old[1].is_closed()]:
-                del self._states[old]
-            state = self._states[key] = make()
-            return state
-        finally:
-            del self._opening[key]
-            opening.set()
-
     def _prepare(self) -> Callable[[], LoopState]:
         """What takes time and no loop: importing aiohttp, reading certificates. Runs in a thread."""
         from gateway_stream.net.loops import LoopState  # noqa: PLC0415
+        from gateway_stream.net.surroundings import tls_context  # noqa: PLC0415
         from gateway_stream.net.transport import Transport  # noqa: PLC0415
 
         context = tls_context(self._ssl, self._certificates)
@@ -280,12 +249,12 @@ class Client:
 
     async def aclose(self) -> None:
         """Close this loop's connections, those in use too. The client can be used again."""
-        state = self._states.pop((os.getpid(), asyncio.get_running_loop()), None)
-        if state is not None:
-            await state.aclose()
+        await self._loops.close_here()
 
 
 def _home() -> Path | None:
+    from pathlib import Path  # noqa: PLC0415
+
     try:
         return Path.home()
     except RuntimeError:  # a container's user may have no entry and no HOME

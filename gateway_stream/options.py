@@ -7,7 +7,6 @@ here and nowhere else, and what does not fit is refused here, before anything is
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, TypedDict
 
@@ -32,7 +31,25 @@ Conversation: TypeAlias = str | Message | Turn | Sequence[str | Message | Turn]
 
 
 class RequestOptions(TypedDict, total=False):
-    """The options of one request; each is a field of `Request`, in any of its short forms."""
+    """The options of one request; each is a field of `Request`, in any of its short forms.
+
+    Attributes:
+        system: the instructions.
+        tools: what the model may call; functions are described by their type hints.
+        tool_choice: whether it must call one, and which.
+        parallel_tool_calls: whether it may make several calls at once.
+        max_tokens: the most tokens that it may write, 1 or more.
+        temperature: how freely it samples.
+        top_p: likewise, the share of the likeliest tokens to sample from.
+        stop: texts at which it stops.
+        seed: for answers that repeat, where the model can.
+        reasoning: how much it is to reason: a word, or a budget in tokens.
+        output: the JSON that the text must be: a schema, or a type that msgspec can decode.
+        metadata: labels for whoever keeps the logs.
+        extra: vendor fields, merged into the body verbatim and last.
+        headers: headers beside the client's own.
+        stream: whether the answer is to come as it is written, which is the default.
+    """
 
     system: str | Sequence[TextPart]
     tools: Iterable[Tool | Callable[..., Any]]
@@ -93,6 +110,8 @@ def build_request(
 
 
 def _unknown(name: str) -> str:
+    import difflib  # noqa: PLC0415  for typos only
+
     known = RequestOptions.__annotations__
     near = _OTHER_NAMES.get(name) or next(iter(difflib.get_close_matches(name, known, 1)), None)
     advice = f"; did you mean {near!r}?" if near else "; vendor fields go into extra={...}"

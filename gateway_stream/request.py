@@ -46,6 +46,7 @@ _DATA_URL: Final = re.compile(
 )
 
 Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""How much the model is to reason, in one word."""
 
 
 class TextPart(msgspec.Struct, frozen=True, omit_defaults=True, tag="text"):
@@ -136,6 +137,7 @@ class OpaquePart(msgspec.Struct, frozen=True, omit_defaults=True, tag="opaque", 
 Part: TypeAlias = (
     TextPart | ImagePart | DocumentPart | ToolCallPart | ToolResultPart | ReasoningPart | OpaquePart
 )
+"""Any part of a message."""
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True, tag="message"):
@@ -170,7 +172,13 @@ class Reasoning(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Request(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One request to a model. A field left at ``None`` is not sent."""
+    """One request to a model. A field left at ``None`` is not sent.
+
+    The fields mean what the options of the same names in `gateway_stream.options.RequestOptions` do.
+
+    Raises:
+        ConfigError: no model, no message, or a ``max_tokens`` below 1.
+    """
 
     model: str
     messages: tuple[Message | Turn, ...]

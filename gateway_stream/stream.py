@@ -130,6 +130,10 @@ class EventStream:
         """The events as they were read, failures as data; ``frames`` adds the raw frames.
 
         Ask for frames before anything is read.
+
+        Raises:
+            GatewayError: while the first is read: the request was refused, or no connection came
+                about. What goes wrong later is a `Failure`, the last event.
         """
         return _Steps(partial(self._next_batch, frames=frames))
 

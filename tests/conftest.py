@@ -1,4 +1,4 @@
-"""What holds for every test: where the recorded streams are, and how hypothesis searches.
+"""What holds for every test: where recorded streams are, how hypothesis searches, what runs `async`.
 
 A corpus that is named and absent is an error of the whole run, told once and before the first test:
 a run that quietly skips what it was asked to hold proves nothing.
@@ -6,6 +6,7 @@ a run that quietly skips what it was asked to hold proves nothing.
 
 from __future__ import annotations
 
+import inspect
 import os
 
 import hypothesis
@@ -28,3 +29,14 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
     if not config.getoption("hypothesis_profile", None):
         hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> None:
+    """Let anyio's plugin run every `async` test. Its own option for that came with anyio 4.11."""
+    if collector.istestfunction(obj, name):
+        test = getattr(getattr(obj, "hypothesis", None), "inner_test", obj)
+        if inspect.iscoroutinefunction(test):
+            pytest.mark.usefixtures("anyio_backend")(obj)

@@ -52,14 +52,64 @@ def test_the_package_is_typed_and_has_a_version() -> None:
     assert f'version = "{gateway_stream.__version__}"' in (ROOT / "pyproject.toml").read_text()
 
 
-@pytest.mark.parametrize(
-    "heavy", ["aiohttp", "pytest", "typer", "rich", "hypothesis", "databricks"]
-)
-def test_importing_the_package_does_not_import(heavy: str) -> None:
-    code = f"import sys, gateway_stream; sys.exit({heavy!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0  # noqa: S603
+LOADED = "import sys; bare = set(sys.modules); {}; print(*sorted(set(sys.modules) - bare))"
+
+ACTIONS = """
+import sys
+seen = []
+def watch(event, arguments):
+    if event.split(".")[0] in ("socket", "subprocess", "shutil", "tempfile", "ctypes"):
+        seen.append(event)
+    elif event in ("os.mkdir", "os.rename", "os.remove", "os.fork", "os.posix_spawn", "os.putenv"):
+        seen.append(event)
+    elif event == "open" and arguments[2] & 0b11:  # to write
+        seen.append(f"open {arguments[0]}")
+sys.addaudithook(watch)
+"""
+
+
+def printed(code: str) -> list[str]:
+    """The words that a fresh interpreter prints; it writes no bytecode."""
+    command = [sys.executable, "-B", "-c", code]
+    run = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603
+    return run.stdout.split()
+
+
+TOO_MUCH_FOR_AN_IMPORT = {
+    *("aiohttp", "anyio", "asyncio", "backoff", "yarl"),
+    *("concurrent.futures", "multiprocessing", "socket", "ssl", "subprocess", "threading"),
+    *("_hashlib", "configparser", "dataclasses", "difflib", "email", "hmac", "html", "http"),
+    *("logging", "pathlib", "random", "tempfile", "tomllib", "urllib.parse", "urllib.request"),
+    *("databricks", "hypothesis", "pydantic", "pytest", "rich", "typer"),
+}
+"""What only a client, an error, a profile or a test needs. They cost more than all the rest."""
+
+
+def test_importing_the_package_loads_little() -> None:
+    loaded = printed(LOADED.format("import gateway_stream"))
+    assert "gateway_stream.client" in loaded
+    assert TOO_MUCH_FOR_AN_IMPORT & set(loaded) == set()
+
+
+def test_making_a_client_loads_no_aiohttp() -> None:
+    code = "import gateway_stream; gateway_stream.Client(host='http://127.0.0.1:9')"
+    assert "aiohttp" not in printed(LOADED.format(code))
 
 
 def test_importing_the_package_starts_no_thread() -> None:
-    code = "import threading, gateway_stream, sys; sys.exit(threading.active_count() - 1)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0  # noqa: S603
+    assert printed("import gateway_stream, threading; print(threading.active_count())") == ["1"]
+
+
+def test_importing_the_package_writes_no_file_and_speaks_to_nobody() -> None:
+    assert printed(f"{ACTIONS}\nimport gateway_stream\nprint(*seen)") == []
+
+
+@pytest.mark.parametrize(
+    ("action", "event"),
+    [
+        ("open('/dev/null', 'w')", "open"),
+        ("import socket; socket.socket()", "socket.__new__"),
+    ],
+)
+def test_the_watch_on_imports_sees(action: str, event: str) -> None:
+    assert event in printed(f"{ACTIONS}\n{action}\nprint(*seen)")

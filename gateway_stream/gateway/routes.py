@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 import msgspec
 
@@ -101,6 +100,8 @@ def route(base: Base, family: str, model: str, *, stream: bool) -> Route:
 
 def _segment(model: str) -> str:
     """A model's name as one segment of a path, so that no name leads to another path."""
+    from urllib.parse import quote  # noqa: PLC0415  a client has loaded it, an import need not
+
     if not model.strip() or not model.isprintable():
         message = "the model's name is empty or has characters that no name has"
         raise ConfigError(message, hint="Name a model that the gateway lists.")

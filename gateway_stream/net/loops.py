@@ -21,20 +21,74 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
+import anyio.to_thread
 
-from gateway_stream.errors import GatewayError
+from gateway_stream.errors import ConfigError, GatewayError
 from gateway_stream.net.leases import Leases
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from gateway_stream.net.transport import Exchange, Transport
 
-__all__ = ["DRAIN_BYTES", "DRAIN_SECONDS", "DRAIN_WAIT_SECONDS", "LoopState"]
+__all__ = ["DRAIN_BYTES", "DRAIN_SECONDS", "DRAIN_WAIT_SECONDS", "LoopState", "LoopStates"]
 
 DRAIN_SECONDS: Final = 0.25
 DRAIN_BYTES: Final = 64 * 1024
 DRAIN_WAIT_SECONDS: Final = 0.025
+
+
+class LoopStates:
+    """A client's states, each made at first use in its process and event loop.
+
+    Args:
+        prepare: does what takes time and needs no loop, in a thread, and gives what makes a state.
+    """
+
+    def __init__(self, prepare: Callable[[], Callable[[], LoopState]]) -> None:
+        self._prepare = prepare
+        self._states: dict[tuple[int, asyncio.AbstractEventLoop], LoopState] = {}
+        self._opening: dict[tuple[int, asyncio.AbstractEventLoop], anyio.Event] = {}
+
+    async def here(self) -> LoopState:
+        """The state of the running loop.
+
+        Raises:
+            ConfigError: the loop is not asyncio's, or it cannot be connected from.
+        """
+        try:
+            key = (os.getpid(), asyncio.get_running_loop())
+        except RuntimeError:
+            message = "gateway_stream runs on asyncio, because aiohttp does"
+            raise ConfigError(
+                message, hint="Under trio, run it with anyio's asyncio backend."
+            ) from None
+        while True:
+            state = self._states.get(key)
+            if state is not None and not state.closed:
+                return state
+            opening = self._opening.get(key)
+            if opening is None:
+                return await self._open(key)
+            await opening.wait()
+
+    async def _open(self, key: tuple[int, asyncio.AbstractEventLoop]) -> LoopState:
+        opening = self._opening[key] = anyio.Event()
+        try:
+            make = await anyio.to_thread.run_sync(self._prepare)
+            for old in [old for old in self._states if old[1].is_closed()]:
+                del self._states[old]
+            state = self._states[key] = make()
+            return state
+        finally:
+            del self._opening[key]
+            opening.set()
+
+    async def close_here(self) -> None:
+        """Close the state of the running loop, if it has one."""
+        state = self._states.pop((os.getpid(), asyncio.get_running_loop()), None)
+        if state is not None:
+            await state.aclose()
 
 
 class LoopState:

@@ -13,21 +13,17 @@ dump that names the proxy names them.
 from __future__ import annotations
 
 import base64
+import os
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
-from urllib.request import (  # type: ignore[attr-defined]  # the last two are not in its stubs
-    getproxies_environment,
-    proxy_bypass_environment,
-)
 
 import msgspec
 
 from gateway_stream.errors import ConfigError
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping
 
 __all__ = ["Proxy", "certificate_settings", "proxy_for", "read_proxy", "tls_context"]
@@ -51,6 +47,14 @@ def proxy_for(scheme: str, netloc: str) -> Proxy | None:
     Raises:
         ConfigError: what it names is no proxy's URL.
     """
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    # Here, because it loads all of http and email, and few processes have a proxy.
+    from urllib.request import (  # type: ignore[attr-defined]  # noqa: PLC0415  not in its stubs
+        getproxies_environment,
+        proxy_bypass_environment,
+    )
+
     proxies = getproxies_environment()
     if proxy_bypass_environment(netloc, proxies):
         return None

@@ -6,14 +6,19 @@ goes back to the pool by itself. Ended by its terminal event before the last byt
 is *drained*: read on in the background for a moment, because a connection dropped for two
 milliseconds of patience costs the next request a TLS handshake. Left in any other state, it is
 aborted, which is synchronous and so works under cancellation and from a finalizer.
+
+An abort says no goodbye. TLS would wait half a minute for the other side's, and a proxy that waits
+for its model does not read what its client says: it only sees a connection that ends.
 """
 
 from __future__ import annotations
 
+from io import BytesIO
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
+import anyio
 from yarl import URL
 
 from gateway_stream.errors import (
@@ -36,9 +41,12 @@ if TYPE_CHECKING:
     from gateway_stream.net.leases import Lease
     from gateway_stream.net.surroundings import Proxy
 
-__all__ = ["Exchange", "Transport"]
+__all__ = ["ERROR_BODY_SECONDS", "Exchange", "Transport"]
 
 _ERROR_BODY: Final = 64 * 1024
+ERROR_BODY_SECONDS: Final = 2.0
+_AT_ONCE: Final = 64 * 1024
+"""Bytes of a request that are written in one piece; larger ones let the loop run in between."""
 
 
 class Exchange:
@@ -84,16 +92,17 @@ class Exchange:
         return chunk
 
     async def read_error(self) -> bytes:
-        """The body of a response that is no answer, as far as its first 64 KiB."""
+        """The body of a response that is no answer: its first 64 KiB, as far as they come in 2 s."""
         body = b""
         try:
-            while len(body) < _ERROR_BODY:
-                chunk = await self.read()
-                if not chunk:
-                    return body
-                body += chunk
+            with anyio.move_on_after(ERROR_BODY_SECONDS):
+                while len(body) < _ERROR_BODY:
+                    chunk = await self.read()
+                    if not chunk:
+                        break
+                    body += chunk
         except ConnectionLost:
-            return body
+            pass
         finally:
             self.abort()
         return body[:_ERROR_BODY]
@@ -139,6 +148,7 @@ class Transport:
             # look-up, a connection, a proxy's tunnel and TLS together.
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout),
             trace_configs=[_connect_trace()],
+            response_class=_Response,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
 
@@ -183,7 +193,7 @@ class Transport:
         try:
             return await self._session.post(
                 target,
-                data=body,
+                data=body if len(body) <= _AT_ONCE else BytesIO(body),
                 headers=headers,
                 allow_redirects=False,
                 trace_request_ctx=connecting,
@@ -243,6 +253,19 @@ def _reason(error: BaseException) -> str:
     system = getattr(error, "os_error", None)
     text = str(system or error) or type(error).__name__
     return " ".join(text.split())[:300]
+
+
+class _Response(aiohttp.ClientResponse):
+    """A response whose connection, closed before its end, is aborted.
+
+    It is closed by its owner, or by aiohttp where the wait for its headers is cancelled.
+    """
+
+    def close(self) -> None:
+        transport = self.connection.transport if self.connection else None
+        if transport is not None and not self._loop.is_closed():
+            transport.abort()
+        super().close()
 
 
 class _Connecting:

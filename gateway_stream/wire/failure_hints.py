@@ -29,7 +29,10 @@ _SHORTER: Final = "Shorten the prompt, or use a model with a larger context."
 
 
 class Hint(NamedTuple):
-    """A sentence and its conditions; one that is empty always holds."""
+    """A sentence and its conditions; one that is empty always holds.
+
+    ``text`` is a pattern. `re` compiles it at its first use, which costs too much for an import.
+    """
 
     sentence: str
     text: str = ""
@@ -195,13 +198,6 @@ HINTS: Final[dict[FailureKind, tuple[Hint, ...]]] = {
     ),
 }
 
-_FITS: Final = {
-    hint: re.compile(hint.text, re.IGNORECASE)
-    for hints in HINTS.values()
-    for hint in hints
-    if hint.text
-}
-
 
 def choose_hint(kind: FailureKind, status: int | None, text: str, *, retryable: bool) -> str:
     """What to do about a failure of that kind."""
@@ -210,5 +206,5 @@ def choose_hint(kind: FailureKind, status: int | None, text: str, *, retryable: 
         for hint in HINTS[kind]
         if (not hint.statuses or status in hint.statuses)
         and hint.retryable in (None, retryable)
-        and (not hint.text or _FITS[hint].search(text))
+        and re.search(hint.text, text, re.IGNORECASE)
     )

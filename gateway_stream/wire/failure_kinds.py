@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["BY_STATUS", "RULES", "Rule", "Verdict", "classify"]
 
 _FAULTS_OF_REQUEST: Final = frozenset((400, 413, 422))
+_FLAGS: Final = re.IGNORECASE | re.MULTILINE
 
 
 class Verdict(NamedTuple):
@@ -40,12 +41,15 @@ class Verdict(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """A verdict and its conditions; one that is ``None`` always holds."""
+    """A verdict and its conditions; one that is ``None`` always holds.
+
+    ``text`` is a pattern. `re` compiles it at its first use, which costs too much for an import.
+    """
 
     name: str
     verdict: Verdict
     words: frozenset[str] | None = None
-    text: re.Pattern[str] | None = None
+    text: str | None = None
     statuses: frozenset[int | None] | None = None
     waits: bool | None = None
 
@@ -55,7 +59,7 @@ class Rule(NamedTuple):
             (self.words is None or not self.words.isdisjoint(words))
             and (self.statuses is None or status in self.statuses)
             and (self.waits is None or self.waits == waits)
-            and (self.text is None or self.text.search(text) is not None)
+            and (self.text is None or re.search(self.text, text, _FLAGS) is not None)
         )
 
 
@@ -63,8 +67,8 @@ def _words(words: str) -> frozenset[str]:
     return frozenset(map(key, words.split()))
 
 
-def _text(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(patterns), re.IGNORECASE | re.MULTILINE)
+def _text(*patterns: str) -> str:
+    return "|".join(patterns)
 
 
 def _statuses(*statuses: int | None) -> frozenset[int | None]:

@@ -8,7 +8,8 @@ Each layer is an object, a list or a text; its own fields are read, then the lay
   that is an object, a list, or a text that is or holds JSON;
 - a list: its first object that is an error; a list of complaints about fields (``loc``, ``msg``)
   is joined into one text, and is what a 422 says;
-- a text: JSON in it, else the text itself. Plain text may begin with ``CODE: ``.
+- a text: JSON in it, else the text itself. Plain text may begin with ``CODE: ``, or with the status
+  that it stands for, ``429: ``, as web frameworks in Python print their own errors.
 
 The innermost text is the message and the innermost word is the code. Within one layer the order of
 words is ``error_code``, ``code``, ``type``, ``status``, ``scimType``; a word that is only digits
@@ -80,6 +81,7 @@ _LAST_ERROR_STATUS: Final = 599
 _COMPLAINT_STATUS: Final = 422
 
 _CODE_PREFIX: Final = re.compile(r"([A-Z][A-Z0-9_]{2,63}): (?=\S)")
+_STATUS_PREFIX: Final = re.compile(r"([45][0-9]{2}): (?=\S)")
 
 
 class Report:
@@ -290,6 +292,10 @@ def _read_text(layer: str, report: Report) -> Any:
         return tree
     if is_page(text):
         text = page_text(text)
+    named = _STATUS_PREFIX.match(text)
+    if named:
+        report.status = int(named[1])
+        text = text[named.end() :]
     prefix = _CODE_PREFIX.match(text)
     if prefix and not report.words:
         report.words.append(prefix.group(1))

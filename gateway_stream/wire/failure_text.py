@@ -10,7 +10,6 @@ Time is linear in the input: no pattern here can look twice at the same stretch 
 
 from __future__ import annotations
 
-import html
 import re
 from typing import Final
 
@@ -19,7 +18,8 @@ __all__ = ["LIMIT", "is_page", "one_line", "page_text", "readable"]
 LIMIT: Final = 2000
 """Characters that a message may have."""
 
-_SECRET: Final = re.compile(
+# Not compiled here, because that is dear for an import: `re` does it at the first use.
+_CREDENTIAL: Final = (
     r"\bBearer\s+(?!token|auth|realm|error|scheme|credential)[\w.~+/=-]{8,}"
     r"|\b(?:dapi|dkea|dose)[0-9a-zA-Z]{8,}(?:-[0-9]+)?"  # Databricks: tokens, OAuth secrets
     r"|\bBasic\s+(?!auth)[A-Za-z0-9+/]{16,}={0,2}"
@@ -31,8 +31,7 @@ _SECRET: Final = re.compile(
     r"|\beyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)?"  # JSON web tokens
     r"|(?<=://)[^\s/@:]{1,128}:[^\s/@]{1,256}(?=@)"  # user:password@host
     r"|\b(?:access_token|refresh_token|client_secret|api[_-]?key|password|token)"
-    r"(?:=|[\"']\s{0,4}:\s{0,4}[\"'])[^\s\"'&,;<>]{6,}",
-    re.IGNORECASE,
+    r"(?:=|[\"']\s{0,4}:\s{0,4}[\"'])[^\s\"'&,;<>]{6,}"
 )
 _UNPRINTABLE: Final = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+"
@@ -52,7 +51,7 @@ def one_line(text: str, limit: int = LIMIT) -> str:
     """``text`` on one line of at most ``limit`` characters, credentials masked."""
     text = _UNPRINTABLE.sub(" ", text[: 4 * limit])
     text = _LONE_SURROGATE.sub("\ufffd", text)
-    text = _SECRET.sub("[secret]", " ".join(text.split()))
+    text = re.sub(_CREDENTIAL, "[secret]", " ".join(text.split()), flags=re.IGNORECASE)
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
@@ -96,4 +95,6 @@ def _element(text: str, small: str, name: str) -> str:
 
 
 def _plain(markup: str) -> str:
+    import html  # noqa: PLC0415  a large table, and few errors are pages
+
     return " ".join(html.unescape(_TAG.sub(" ", markup)).split())

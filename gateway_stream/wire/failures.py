@@ -19,7 +19,6 @@ id is the first of: the gateway's header, the outermost in the body.
 from __future__ import annotations
 
 import re
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from gateway_stream.events import Failure
@@ -65,11 +64,7 @@ _REQUEST_IDS: Final = (
     "cf-ray",
 )
 _ERROR_TYPES: Final = ("x-amzn-errortype", "x-amzn-error-type")
-_PHRASES: Final = {
-    **{int(status): status.phrase for status in HTTPStatus},
-    499: "Client Closed Request",
-    529: "Overloaded",
-}
+_UNREGISTERED: Final = {499: "Client Closed Request", 529: "Overloaded"}
 _LOGIN: Final = re.compile(
     r"\b(?:log[ _-]?in|sign[ _-]?in|sso|saml|oauth2?|oidc|aad/auth|authorize)\b"
 )
@@ -254,7 +249,12 @@ def _phrase(status: int | None, code: str | None) -> str:
     """What an error without a message says: its status in words, else its code."""
     if status is None:
         return one_line(code or "") or "an error without a message"
-    return _PHRASES.get(status, f"status {status}")
+    from http import HTTPStatus  # noqa: PLC0415  of little use to answers
+
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return _UNREGISTERED.get(status, f"status {status}")
 
 
 def _redirected(status: int, headers: Mapping[str, str]) -> Failure:

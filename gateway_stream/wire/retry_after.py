@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -47,14 +46,13 @@ _UNIT: Final = (
 _PART: Final = rf"[0-9]{{1,9}}(?:\.[0-9]{{1,9}})?\s?{_UNIT}"
 _COMPACT: Final = r"[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|us|µs|ns|s|m|h|d)"
 _DURATION: Final = rf"(?:(?:{_COMPACT}){{2,6}}|{_PART}(?:(?:,|\sand)?\s{_PART}){{0,3}})"
-_WHOLE: Final = re.compile(_DURATION, re.IGNORECASE)
 _PIECE: Final = re.compile(
     r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s?(ms|milli|us|µs|ns|s|m|h|d)", re.IGNORECASE
 )
-_SENTENCE: Final = re.compile(
+# Not compiled here, because that is dear for an import: `re` does it at the first use.
+_SENTENCE: Final = (
     r"\b(?:(?:try|retry|retrying|available)(?:\s(?:again|your\srequest|the\srequest|this\srequest))?"
-    rf"\s(?:in|after)|wait(?:ing)?(?:\sfor)?)\s(?:about\s|at\sleast\s|another\s)?({_DURATION})",
-    re.IGNORECASE,
+    rf"\s(?:in|after)|wait(?:ing)?(?:\sfor)?)\s(?:about\s|at\sleast\s|another\s)?({_DURATION})"
 )
 _RESET: Final = re.compile(r"((?:x-|anthropic-)?ratelimit-)(?:(?:(.+)-)?reset|reset-(.+))")
 _EPOCH_SECONDS: Final = 1e9
@@ -75,7 +73,7 @@ def header_wait(headers: Mapping[str, str], now: float | None) -> float | None:
 
 def text_wait(text: str) -> float | None:
     """The wait that a sentence states, with its unit."""
-    found = _SENTENCE.search(" ".join(text.split()))
+    found = re.search(_SENTENCE, " ".join(text.split()), re.IGNORECASE)
     return _usable(_total(found.group(1))) if found else None
 
 
@@ -102,7 +100,7 @@ def delay(value: Any) -> float | None:
     number = _number(value)
     if number is not None:
         return _usable(number)
-    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+    if isinstance(value, str) and re.fullmatch(_DURATION, value.strip(), re.IGNORECASE):
         return _usable(_total(value))
     return None
 
@@ -154,6 +152,8 @@ def _date(text: str) -> float | None:
     text = text.strip()
     if not text or len(text) > 64:  # noqa: PLR2004  no date is longer
         return None
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  few answers hold a date
+
     for read in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             moment = read(text)

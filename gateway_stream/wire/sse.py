@@ -51,7 +51,12 @@ class Stray(msgspec.Struct, gc=False):
 
 
 class FrameDecoder:
-    """Takes bytes as they come and gives whole frames."""
+    """Takes bytes as they come and gives whole frames.
+
+    Args:
+        limit: bytes that one event may have, 16 MiB unless given.
+        strays: whether `read` is to give lines that are no field of the standard.
+    """
 
     def __init__(self, *, limit: int = EVENT_LIMIT, strays: bool = False) -> None:
         self._limit = limit

@@ -36,7 +36,9 @@ FIGURE_SECONDS = 0.2
 def state_of(client: Client) -> LoopState:
     """The client's state on this loop."""
     (state,) = (
-        state for key, state in client._states.items() if key[1] is asyncio.get_running_loop()
+        state
+        for key, state in client._loops._states.items()
+        if key[1] is asyncio.get_running_loop()
     )
     return state
 
@@ -264,7 +266,7 @@ async def test_native_cancellations_leave_no_slot_in_use(gateway: FakeGateway) -
 
 async def test_a_pool_that_was_never_used_is_closed_quietly(gateway: FakeGateway) -> None:
     client = Client(host=gateway.url)
-    await client._state()
+    await client._loops.here()
     await client.aclose()
     gc.collect()  # an unclosed session would warn here, and warnings are errors
 
@@ -467,7 +469,7 @@ def ask_on_three_loops(url: str) -> list[str]:
         return [(await client.complete(MODEL, "hi")).text for _ in range(2)]
 
     answers = [text for _ in range(3) for text in anyio.run(ask_twice)]
-    assert len(client._states) <= 2, "states of loops that have ended are forgotten"
+    assert len(client._loops._states) <= 2, "states of loops that have ended are forgotten"
     return answers
 
 

@@ -23,7 +23,7 @@ from gateway_stream import (
     ProtocolError,
     TextPart,
 )
-from gateway_stream.client import ERROR_BODY_SECONDS
+from gateway_stream.net.transport import ERROR_BODY_SECONDS
 from gateway_stream.testing import FakeGateway, Fault, Reply
 
 HELLO = Reply.scripted(text="hello")

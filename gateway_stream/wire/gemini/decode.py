@@ -8,7 +8,8 @@ Fields of the answer (ids, counts, metadata) may stand in any frame. The rules:
 - *The stop* is the last ``finishReason`` told: some models tell one in every frame, and counts,
   grounding and text may come after it. It is held until the body ends, which is the only evidence
   that there is; ``[DONE]``, which is not of this dialect, stands for that end if a stop was told.
-  ``STOP`` is told for both, so an answer that calls functions stops for ``tool_use``.
+  ``STOP`` is told for both, so an answer that calls functions stops for ``tool_use``. Servers that
+  imitate the dialect say ``FUNCTION_CALL``, which Google does not have, and mean the same.
 - *A reason that says that the model failed* (a call that it could not write, a call that nobody
   offered) ends no answer: it is a `Failure`, for the same request may succeed the next time.
 - *A blocked prompt* has a ``blockReason`` and no candidates. That is a proven end, as a refusal is:
@@ -57,6 +58,7 @@ __all__ = ["Translation"]
 
 _REASONS: Final[dict[str, StopReason]] = {
     "STOP": "end_turn",
+    "FUNCTION_CALL": "tool_use",
     "MAX_TOKENS": "max_tokens",
     "SAFETY": "content_filter",
     "RECITATION": "content_filter",

@@ -27,6 +27,7 @@ __all__ = [
     "Frame",
     "Part",
     "as_string",
+    "camel_case",
     "fields_of",
     "in_snake_case",
     "is_true",
@@ -134,7 +135,7 @@ def _camel_tree(tree: Any) -> Any:
     if not isinstance(tree, dict):
         return tree
     return {
-        _camel(name): value if name == "content" else _camel_tree(value)
+        camel_case(name): value if name == "content" else _camel_tree(value)
         for name, value in tree.items()
     }
 
@@ -146,7 +147,7 @@ def fields_of(raw: msgspec.Raw | bytes | None, *, null: str = "") -> Fields:
     """
     if not raw or not _begins(raw, b"{"):
         return {}
-    members = [(_camel(name), value) for name, value in _decode_fields(_utf8(raw)).items()]
+    members = [(camel_case(name), value) for name, value in _decode_fields(_utf8(raw)).items()]
     return {name: value for name, value in members if name == null or not _is(value, b"null")}
 
 
@@ -210,7 +211,8 @@ def _quoted(name: str) -> str:
     return msgspec.json.encode(name).decode()
 
 
-def _camel(name: str) -> str:
+def camel_case(name: str) -> str:
+    """A field's name as protobuf's JSON writes it."""
     if "_" not in name:
         return name
     head, *rest = name.split("_")

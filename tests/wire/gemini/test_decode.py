@@ -67,6 +67,7 @@ def test_a_recording_gives_its_events_however_it_is_cut(expected: Path) -> None:
     ("told", "reason"),
     [
         ("STOP", "end_turn"),
+        ("FUNCTION_CALL", "tool_use"),
         ("MAX_TOKENS", "max_tokens"),
         ("SAFETY", "content_filter"),
         ("RECITATION", "content_filter"),

@@ -1,0 +1,39 @@
+"""One server for each module, and nothing of the machine's own settings for its clients."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.register_assert_rewrite("tests.peers.scenes")
+
+from tests.peers import aimock as aimock_server  # noqa: E402  after its asserts are to be rewritten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith("DATABRICKS_") or name.lower().endswith("_proxy") or "CERT" in name:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def aimock(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The origin of an aimock."""
+    package = aimock_server.install(Path(request.config.cache.mkdir("peers")))
+    with aimock_server.serving(package, tmp_path_factory.mktemp("aimock")) as origin:
+        yield origin

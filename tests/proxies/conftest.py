@@ -1,0 +1,75 @@
+"""A gateway behind a proxy with TLS, and a client that trusts the proxy's authority."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+import pytest
+import trustme
+
+from gateway_stream import Client
+from gateway_stream.testing.fixtures import fake_gateway
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from gateway_stream.testing import FakeGateway
+    from tests.proxies.servers import Proxy
+
+__all__ = ["fake_gateway"]
+
+Through: TypeAlias = "Callable[..., AbstractAsyncContextManager[Client]]"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith("DATABRICKS_") or name.lower().endswith("_proxy") or "CERT" in name:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def certificate(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("certificate") / "server.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("authority") / "authority.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
+
+
+@pytest.fixture
+def through(fake_gateway: FakeGateway, certificate: Path, bundle: Path, tmp_path: Path) -> Through:
+    """Serve a proxy before the gateway, or before ``upstream``, and give a client of the proxy."""
+
+    @asynccontextmanager
+    async def serve(
+        proxy: Proxy, *, upstream: str | None = None, path: str = ""
+    ) -> AsyncIterator[Client]:
+        upstream = upstream or fake_gateway.url.removeprefix("http://")
+        async with (
+            proxy.serve(upstream, certificate, tmp_path) as url,
+            Client(host=url + path, token="dapi-test", ssl=bundle) as client,
+        ):
+            yield client
+
+    return serve
