@@ -1,25 +1,41 @@
-"""What a model would send: a scripted answer in the bytes of its family, streamed or whole."""
+"""What a model would send: a scripted answer in the bytes of its family, streamed or whole.
+
+The script is told as events, and the events are written by the family's encoder, which is judged by
+recordings and by the vendors' own SDKs. Gemini ends its lines with CRLF, as the vendor does.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import re
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from gateway_stream.events import Usage
-from gateway_stream.testing.dialects.anthropic import ANTHROPIC
-from gateway_stream.testing.dialects.gemini import GEMINI, array_elements, array_error
-from gateway_stream.testing.dialects.openai_chat import OPENAI_CHAT
-from gateway_stream.testing.dialects.openai_responses import OPENAI_RESPONSES
+from gateway_stream.events import (
+    BlockEnd,
+    BlockStart,
+    Event,
+    Failure,
+    Opaque,
+    ReasoningDelta,
+    Start,
+    Stop,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
 from gateway_stream.testing.script import FamilyName, Script
+from gateway_stream.turn import Turn, fold
+from gateway_stream.wire import FAMILIES
+from gateway_stream.wire.encoder import Encoder, encode_answer
+from gateway_stream.wire.sse import encode_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from gateway_stream.testing.dialects.dialect import Dialect
+    from gateway_stream.testing.script import ScriptedCall
+    from gateway_stream.wire.sse import Frame
 
 __all__ = [
     "answer_body",
@@ -30,13 +46,12 @@ __all__ = [
     "stream_events",
 ]
 
-_DIALECTS: Final[dict[FamilyName, Dialect]] = {
-    "openai_chat": OPENAI_CHAT,
-    "openai_responses": OPENAI_RESPONSES,
-    "anthropic": ANTHROPIC,
-    "gemini": GEMINI,
-}
-_MARK: Final = b"@piece@"
+_MARK: Final = "@piece@"
+_ARGUMENTS_PIECE: Final = 12
+_SAME_WORD: Final = frozenset({"stop_sequence", "tool_use"})
+"""Reasons that some families tell in the word for another."""
+
+_FAILURE: Final = Failure(kind="overloaded", message="The scripted model failed midway.")
 
 
 def stream_events(
@@ -49,12 +64,13 @@ def stream_events(
     Raises:
         ValueError: the family has no word for the stop reason, or no array form.
     """
-    if not array:
-        return _DIALECTS[family].stream(script, model)
-    if family != "gemini":
+    if array and family != "gemini":
         message = f"the family {family} streams no arrays"
         raise ValueError(message)
-    return array_elements(script, model)
+    encoder = Encoder(FAMILIES[family])
+    events = _events(family, script, model)
+    frames = (frame for event in events for frame in encoder.encode(event))
+    return _as_array(frames) if array else (_as_bytes(family, frame) for frame in frames)
 
 
 def events_with_text(family: FamilyName, script: Script, pieces: int) -> int:
@@ -67,7 +83,7 @@ def events_with_text(family: FamilyName, script: Script, pieces: int) -> int:
     """
     told, other = (
         stream_events(family, dataclasses.replace(script, text=text), model="")
-        for text in (script.text, (*script.text[:pieces], _MARK.decode()))
+        for text in (script.text, (*script.text[:pieces], _MARK))
     )
     # The two streams part where the one says the mark and the other goes on in its own way.
     alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(told, other, strict=False))
@@ -80,7 +96,9 @@ def answer_body(family: FamilyName, script: Script, *, model: str) -> bytes:
     Raises:
         ValueError: the family has no word for the stop reason.
     """
-    return msgspec.json.encode(_DIALECTS[family].answer(script, model))
+    answer = fold(_events(family, script, model))
+    assert isinstance(answer, Turn)  # noqa: S101  a script ends in a stop
+    return encode_answer(FAMILIES[family], answer)
 
 
 def error_event(family: FamilyName, *, array_place: int | None = None) -> bytes:
@@ -88,7 +106,10 @@ def error_event(family: FamilyName, *, array_place: int | None = None) -> bytes:
 
     ``array_place`` gives it as that element, the last, of Gemini's array.
     """
-    return _DIALECTS[family].error if array_place is None else array_error(array_place)
+    *_, error = Encoder(FAMILIES[family]).encode(_FAILURE)
+    if array_place is None:
+        return _as_bytes(family, error)
+    return (b",\r\n" if array_place else b"[") + error.data + b"\r\n]"
 
 
 def long_stream(family: FamilyName, *, size: int, piece: int, model: str) -> Iterator[bytes]:
@@ -96,12 +117,13 @@ def long_stream(family: FamilyName, *, size: int, piece: int, model: str) -> Ite
 
     What would repeat the text at the end is left out, so that nothing of this size is ever held.
     """
-    script = Script(text=(_MARK.decode(),), usage=Usage(input=1, output=size // 4))
+    script = Script(text=(_MARK,), usage=Usage(input=1, output=size // 4))
+    mark = _MARK.encode()
     events = list(stream_events(family, script, model=model))
-    place = next(at for at, event in enumerate(events) if _MARK in event)
-    filled = events[place].replace(_MARK, b"x" * piece)
+    place = next(at for at, event in enumerate(events) if mark in event)
+    filled = events[place].replace(mark, b"x" * piece)
     head = events[:place]
-    tail = [event for event in events[place + 1 :] if _MARK not in event]
+    tail = [event for event in events[place + 1 :] if mark not in event]
     if family == "openai_responses":
         tail = list(stream_events(family, Script(usage=script.usage), model=model))[-1:]
     room = size - sum(map(len, head + tail))
@@ -113,3 +135,68 @@ def split_events(body: bytes) -> list[bytes]:
     if body.lstrip()[:1] in (b"{", b"["):
         return [body]
     return [piece for piece in re.split(rb"(?<=\n\n)|(?<=\r\n\r\n)", body) if piece]
+
+
+def _as_bytes(family: FamilyName, frame: Frame) -> bytes:
+    data = encode_frame(frame.data, "" if frame.event == "message" else frame.event)
+    return data.replace(b"\n", b"\r\n") if family == "gemini" else data
+
+
+def _as_array(frames: Iterable[Frame]) -> Iterator[bytes]:
+    opening = b"["
+    for frame in frames:
+        yield opening + frame.data
+        opening = b",\r\n"
+    yield b"\r\n]"
+
+
+def _events(family: FamilyName, script: Script, model: str) -> list[Event]:
+    """The script as events: reasoning, text, then calls."""
+    told = FAMILIES[family].streamed.reasons[script.reason]
+    if told != script.reason and script.reason not in _SAME_WORD:
+        message = f"the family {family} has no word for the stop reason {script.reason!r}"
+        raise ValueError(message)
+    events: list[Event] = [Start("scripted", model or None), script.usage]
+    index = 0
+    if script.reasoning:
+        events.append(BlockStart(index, "reasoning"))
+        events += [ReasoningDelta(index, piece) for piece in script.reasoning]
+        events.append(BlockEnd(index, opaque=_seal(family, script)))
+        index += 1
+    if script.text:
+        events.append(BlockStart(index, "text"))
+        events += [TextDelta(index, piece) for piece in script.text]
+        events.append(BlockEnd(index))
+        index += 1
+    for place, (call_id, call) in enumerate(script.calls):
+        sealed = _seal_of_calls(family, script) if place == 0 else None
+        events += _call(index + place, call_id, call, sealed)
+    return [*events, Stop(script.reason)]
+
+
+def _call(index: int, call_id: str, call: ScriptedCall, sealed: Opaque | None) -> Iterator[Event]:
+    yield BlockStart(index, "tool_call", call_id, call.name)
+    text = call.json
+    for at in range(0, len(text), _ARGUMENTS_PIECE):
+        yield ToolCallDelta(index, text[at : at + _ARGUMENTS_PIECE])
+    yield BlockEnd(index, opaque=sealed)
+
+
+def _seal(family: FamilyName, script: Script) -> Opaque | None:
+    """How a family that signs reasoning signs it."""
+    if family == "anthropic":
+        thinking = {"type": "thinking", "signature": script.signature}
+        return Opaque("anthropic", "anthropic", json.dumps(thinking))
+    if family == "openai_responses":
+        summary = [{"type": "summary_text", "text": "".join(script.reasoning)}]
+        item = {"id": "rs_scripted", "type": "reasoning", "summary": summary}
+        sealed = {**item, "encrypted_content": script.signature}
+        return Opaque("openai_responses", "openai", json.dumps(sealed))
+    return None
+
+
+def _seal_of_calls(family: FamilyName, script: Script) -> Opaque | None:
+    """How a family signs the first of an answer's calls."""
+    if family == "gemini":
+        return Opaque("gemini", "google", json.dumps({"thoughtSignature": script.signature}))
+    return None

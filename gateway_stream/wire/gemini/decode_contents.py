@@ -112,7 +112,10 @@ class Contents:
             if role not in _ROLES:
                 refuse(f"{where}.role: it is {role!r}, and must be 'user' or 'model'")
             parts = self.parts(tree, where, by_model=role == "model")
-            messages.append(Message(_ROLES[role], plain(parts)))
+            if parts:
+                messages.append(Message(_ROLES[role], plain(parts)))
+        if not messages:
+            refuse("body.contents: there is nothing in them")
         return tuple(messages)
 
     def parts(self, content: Tree, where: str, *, by_model: bool = False) -> tuple[Part, ...]:

@@ -98,7 +98,7 @@ def decode_request(body: Tree, *, model: str | None = None, stream: bool | None 
     model = model or str(asked.get("model") or "").removeprefix("models/")
     if not model:
         refuse("the path names no model")
-    if not asked.get("contents"):
+    if "contents" not in asked:
         refuse("body.contents: there are none")
     reader = _Reader(asked)
     try:

@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from gateway_stream.events import Failure, Start, Usage
+from gateway_stream.events import BlockStart, Failure, Start, Usage
+from gateway_stream.turn import Block, Turn
 from gateway_stream.wire.carries import TOLD_AS, Carries
 from gateway_stream.wire.gemini.views import fields_of
 from gateway_stream.wire.json_text import compact
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
     from gateway_stream.events import (
         BlockEnd,
-        BlockStart,
         FailureKind,
         Media,
         Opaque,
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
         Stop,
         StopReason,
     )
-    from gateway_stream.turn import Block, Turn
 
 __all__ = ["STREAMED", "WHOLE", "Composer", "compose_answer"]
 
@@ -89,16 +88,18 @@ def _parted(block: Block) -> Iterator[Block]:
         if block.name:
             yield replace(block, text=_one_line(block.text))
         return
-    if block.kind not in _PROSE and block.status != "complete":
+    whole = block.status == "complete"
+    opaque = _own(block.opaque)
+    if not whole and (block.kind not in _PROSE or (opaque and _is_part(opaque))):
         return
-    if not block.media or _own(block.opaque):
+    if not block.media or opaque:
         yield replace(block, sources=())
         return
     if block.text:
-        yield replace(block, media=(), sources=())
+        yield replace(block, media=())
     kind = "reasoning" if block.kind == "reasoning" else "media"
-    for media in block.media:
-        yield replace(block, kind=kind, text="", media=(media,), sources=())
+    for media in block.media if whole else ():
+        yield replace(block, kind=kind, text="", media=(media,))
 
 
 def _parted_in_time(block: Block) -> Iterator[Block]:
@@ -162,9 +163,7 @@ class Composer:
     def __init__(self) -> None:
         self._start = Start()
         self._untold = Usage()
-        self._block: BlockStart | None = None
-        self._thought = False
-        self._said = False
+        self._block = BlockStart(0, "text")
         self._arguments: list[str] = []
         self._media: list[Media] = []
 
@@ -177,18 +176,15 @@ class Composer:
     def open(self, block: BlockStart) -> Iterable[Frame]:
         """A block begins."""
         self._block = block
-        self._thought = block.kind == "reasoning"
-        self._said = False
         self._arguments, self._media = [], []
         return ()
 
     def delta(self, text: str) -> Iterable[Frame]:
         """More of the block."""
-        if self._block is not None and self._block.kind == "tool_call":
+        if self._block.kind == "tool_call":
             self._arguments.append(text)
             return ()
-        self._said = True
-        return (self._parts(_prose(text, thought=self._thought)),)
+        return (self._parts(_prose(text, thought=self._block.kind == "reasoning")),)
 
     def media(self, media: Media) -> Iterable[Frame]:
         """A file, which may turn out to be part of what goes back as it came."""
@@ -201,18 +197,17 @@ class Composer:
 
     def close(self, end: BlockEnd) -> Iterator[Frame]:
         """The block ends."""
-        block, opaque = self._block, _own(end.opaque)
-        if block is None:
-            return
-        if block.kind == "tool_call":
-            arguments = "".join(self._arguments)
-            if end.status == "complete" and block.name:
-                yield self._parts(_call(block.id, block.name, arguments, opaque))
-        elif opaque is not None and _is_part(opaque):
-            yield self._parts(_raw(opaque.json))
-        elif opaque is not None:
-            yield self._parts({**_prose("", thought=self._thought), **_beside(opaque)})
-        for part in () if opaque else _files(self._media, thought=self._thought):
+        rest = Block(
+            index=end.index,
+            kind=self._block.kind,
+            id=self._block.id,
+            name=self._block.name,
+            text="".join(self._arguments),
+            status=end.status,
+            media=tuple(self._media),
+            opaque=end.opaque,
+        )
+        for part in _written(rest):
             yield self._parts(part)
 
     def stop(self, stop: Stop, usage: Usage) -> Iterator[Frame]:
@@ -240,17 +235,21 @@ def compose_answer(answer: Turn | Failure) -> bytes:
 
 
 def _written(block: Block) -> Iterator[object]:
+    """The parts of a block, or of what is left of it when its text is out."""
     opaque = _own(block.opaque)
     thought = block.kind == "reasoning"
+    whole = block.status == "complete"
     if block.kind == "tool_call":
-        if block.status == "complete" and block.name:
+        if whole and block.name:
             yield _call(block.id, block.name, block.text, opaque)
     elif opaque is not None and _is_part(opaque):
-        yield _raw(opaque.json)
+        if whole:
+            yield _raw(opaque.json)
     else:
         if block.text or opaque:
             yield {**_prose(block.text, thought=thought), **_beside(opaque)}
-        yield from _files(block.media, thought=thought)
+        if whole:
+            yield from _files(block.media, thought=thought)
 
 
 def _prose(text: str, *, thought: bool) -> dict[str, Any]:

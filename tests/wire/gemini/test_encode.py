@@ -240,6 +240,20 @@ def test_a_failure_is_an_error_frame_after_what_it_has_cost(
     assert json.loads(encode_answer(FAMILY, failure)) == error
 
 
+def test_what_a_failure_cut_is_told_as_cut_as_far_as_the_wire_can_tell() -> None:
+    events: list[Event] = [
+        Start("r"),
+        *(BlockStart(0, "reasoning"), ReasoningDelta(0, "Hm."), BlockEnd(0, "truncated")),
+        *(BlockStart(1, "media"), Media(1, None, "aGk="), BlockEnd(1, "truncated")),
+        *(BlockStart(2, "text"), TextDelta(2, "Bl"), BlockEnd(2, "truncated")),
+        Failure(kind="overloaded", message="No."),
+    ]
+    read = fold(decode("gemini", encode_stream(FAMILY, events)))
+    blocks = [(block.kind, block.status) for block in read.blocks]
+    assert blocks == [("reasoning", "complete"), ("text", "truncated")]
+    check_answer(FAMILY, events)
+
+
 @pytest.mark.parametrize(
     ("told", "counts"),
     [
