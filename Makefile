@@ -16,7 +16,7 @@ INSTALL = if command -v uv >/dev/null 2>&1; \
 	then uv pip install --quiet --python $(BIN)/python $(1); \
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1); fi
 
-.PHONY: demo test test-slow test-oldest check format live peers picture clean docs
+.PHONY: demo test test-slow test-oldest check format live peers picture clean docs bench
 
 demo: $(VENV)/.cli
 	@$(BIN)/gateway-stream demo
@@ -55,6 +55,10 @@ picture: $(VENV)/.cli
 docs: $(VENV)/.docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/website/mkdocs.yml
 	@echo build/site/index.html
+
+# This client beside others. Makes an environment for each, the first time: 2 GB and some minutes.
+bench: $(VENV)/.made
+	$(BIN)/python -m benchmarks.run
 
 clean:
 	rm -rf .venv .venv-* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

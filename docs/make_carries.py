@@ -30,7 +30,7 @@ _HEAD: Final = """\
 An answer of one family can be written in another, which is what a gateway between them does. This is what of it arrives. The table is printed from the code that the tests hold every encoder to (`python docs/make_carries.py`): for each answer, recorded or made up, what a family writes is read back as this table says, streamed and whole.
 
 - *yes*: it arrives as it is.
-- *as ...*: it arrives as something else.
+- *as ...*: it arrives as something else; of what is "as `media`" only the images and files arrive.
 - *own*: it arrives where the family itself brought it, byte for byte, and is left out of answers of other families.
 - *no*: it is left out.
 
@@ -38,6 +38,8 @@ Where a stream and a whole answer differ, the cell says both. Text is never left
 
 """
 _FOOT: Final = """
+An answer that asks for tools and ends of itself stops for `tool_use` in every family: where there is no word for it, readers tell it by the calls.
+
 What no family carries: notices, `vendor`, how deltas were cut, and how blocks were mixed. Opaque data (signatures, encrypted reasoning, item ids) is always *own*.
 """
 

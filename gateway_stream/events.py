@@ -56,6 +56,8 @@ BlockKind: TypeAlias = Literal[
     "media",
     "other",
 ]
+"""What a part of the answer is. ``tool_call`` is for the caller to run; ``server_tool`` and
+``server_result`` were run on the vendor's side."""
 
 BlockStatus: TypeAlias = Literal["complete", "truncated", "invalid"]
 """How a block ended: closed and whole, cut short, or closed with content that breaks its rules."""
@@ -70,6 +72,7 @@ StopReason: TypeAlias = Literal[
     "pause",
     "unknown",
 ]
+"""Why the model stopped, in words of no vendor; the vendor's own is `Stop.raw`."""
 
 FailureKind: TypeAlias = Literal[
     "config",
@@ -107,6 +110,7 @@ NoticeCode: TypeAlias = Literal[
     "invalid_field",
     "connection_lost",
 ]
+"""What a `Notice` tells. More may come: treat an unknown code as one to ignore."""
 
 
 class Opaque(msgspec.Struct, frozen=True, gc=False):
@@ -136,12 +140,17 @@ class Start(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="star
 
 
 class BlockStart(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="block_start"):
-    """A part of the answer begins. ``id`` and ``name`` are a tool call's."""
+    """A part of the answer begins. ``id`` and ``name`` are a tool call's.
+
+    ``item`` is the id of the wire's item that the part belongs to, as it was announced; empty where
+    the item has none, ``None`` where the wire knows no items or has not told yet.
+    """
 
     index: int
     kind: BlockKind
     id: str | None = None
     name: str | None = None
+    item: str | None = None
 
 
 class TextDelta(msgspec.Struct, frozen=True, gc=False, tag="text_delta"):
@@ -204,6 +213,9 @@ class BlockEnd(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="b
 
 class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="usage"):
     """Tokens counted so far: a cumulative snapshot, so the last one holds and none are added up.
+
+    It comes when the first count is known, and before the end if it has changed since; vendors that
+    count in every frame give no more of them than others.
 
     ``input`` includes cached tokens (``cache_read``, ``cache_write``); ``output`` includes
     ``reasoning``. ``None`` means that the wire did not say.
@@ -277,6 +289,7 @@ Event: TypeAlias = (
     | Reset
     | Notice
 )
+"""Any event: a tagged union, whose tag is ``type`` in JSON."""
 
 _decode = msgspec.json.Decoder(Event).decode
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
@@ -75,8 +75,7 @@ class EventStream:
         self._place = place
         self._opened: Opened | None = None
         self._accumulator = Accumulator()
-        self._ready: Sequence[Event] = ()
-        self._next = 0
+        self._ready: Iterator[Event] = iter(())
         self._read_at = 0.0
         self._called = 0.0
         self._first_byte: float | None = None
@@ -112,15 +111,14 @@ class EventStream:
         Raises:
             GatewayError: the answer failed; the error's ``partial`` holds what came.
         """
-        while self._next >= len(self._ready):
+        while True:
+            for event in self._ready:
+                if type(event) is Failure:
+                    raise self._error(event)
+                return event
             if self._ended:
                 raise StopAsyncIteration
             await self._fill()
-        event = self._ready[self._next]
-        self._next += 1
-        if type(event) is Failure:
-            raise self._error(event)
-        return event
 
     def text(self) -> AsyncIterator[str]:
         """The prose of the answer, piece by piece. Raises as iterating does."""
@@ -147,12 +145,10 @@ class EventStream:
         decoder = (await self._ensure_open()).decoder
         if frames:
             decoder.keep_frames()
-        while self._next >= len(self._ready):
+        while not (events := list(self._ready)):
             if self._ended:
                 raise StopAsyncIteration
             await self._fill()
-        events = self._ready[self._next :]
-        self._next = len(self._ready)
         return Batch(events, self._read_at, decoder.take_frames() if frames else ())
 
     async def turn(self) -> Turn:
@@ -162,9 +158,9 @@ class EventStream:
             GatewayError: the answer is not whole; the error's ``partial`` holds what came.
         """
         while not self._ended:
-            self._ready, self._next = (), 0
+            self._ready = iter(())
             await self._fill()
-        self._ready, self._next = (), 0  # a turn is all events: none is left to iterate
+        self._ready = iter(())  # a turn is all events: none is left to iterate
         if self._closed and not (self._opened and self._opened.decoder.done):
             raise self._closed_early()
         try:
@@ -223,7 +219,7 @@ class EventStream:
             opened.exchange.abort()
             raise self._closed_early()
         self._free = False
-        self._ready = opened.notices
+        self._ready = iter(opened.notices)
         self._accumulator.extend(opened.notices)
         return opened
 
@@ -252,42 +248,37 @@ class EventStream:
                 return
         self._claim()
         try:
-            await self._read(opened)
+            chunk = await opened.exchange.read()
+        except ConnectionLost as lost:
+            if not self._closed:
+                self._cause = lost
+                self._take(opened, opened.decoder.close(clean=False))
+        else:
+            if not self._closed:  # by another task, while this one waited
+                self._take_chunk(opened, chunk)
         finally:
             self._reading = False
 
-    async def _read(self, opened: Opened) -> None:
-        decoder = opened.decoder
-        try:
-            chunk = await opened.exchange.read()
-        except ConnectionLost as lost:
-            if self._closed:  # by another task, while this one waited
-                return
-            self._cause = lost
-            events = decoder.close(clean=False)
-        else:
-            if self._closed:
-                return
-            if chunk:
-                self._measure()
-                events = decoder.feed(chunk)
-            else:
-                events = decoder.close(clean=True)
-        if decoder.delivered and self._first_content is None:
-            self._first_content = self._read_at - self._called
-        self._accumulator.extend(events)
-        self._ready, self._next = events, 0
-        if decoder.done:
-            self._end(opened, whole=isinstance(events[-1], Stop))
-
-    def _measure(self) -> None:
+    def _take_chunk(self, opened: Opened, chunk: bytes) -> None:
+        if not chunk:
+            self._take(opened, opened.decoder.close(clean=True))
+            return
         now = perf_counter()
-        if self._reads:
-            self._longest_gap = max(self._longest_gap, now - self._read_at)
-        else:
+        if not self._reads:
             self._first_byte = now - self._called
+        elif now - self._read_at > self._longest_gap:
+            self._longest_gap = now - self._read_at
         self._reads += 1
         self._read_at = now
+        self._take(opened, opened.decoder.feed(chunk))
+
+    def _take(self, opened: Opened, events: list[Event]) -> None:
+        if self._first_content is None and opened.decoder.delivered:
+            self._first_content = self._read_at - self._called
+        self._accumulator.extend(events)
+        self._ready = iter(events)
+        if opened.decoder.done:
+            self._end(opened, whole=isinstance(events[-1], Stop))
 
     def _end(self, opened: Opened, *, whole: bool) -> None:
         self._ended = True
@@ -303,7 +294,7 @@ class EventStream:
     async def aclose(self) -> None:
         """Give no more events, and close the connection if the answer has not ended."""
         self._closed = self._ended = True
-        self._ready, self._next = (), 0
+        self._ready = iter(())
         if self._opened is not None and not self._free:
             self._free = True
             self._opened.exchange.abort()

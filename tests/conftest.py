@@ -31,6 +31,12 @@ def pytest_configure(config: pytest.Config) -> None:
         hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The one that the package runs on, whichever others an anyio of any age would try."""
+    return "asyncio"
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(
     collector: pytest.Module | pytest.Class, name: str, obj: object

@@ -46,6 +46,7 @@ __all__ = [
     "stream_events",
 ]
 
+_ITEM: Final = "rs_scripted"  # the item that scripted reasoning is, where the family has items
 _MARK: Final = "@piece@"
 _ARGUMENTS_PIECE: Final = 12
 _SAME_WORD: Final = frozenset({"stop_sequence", "tool_use"})
@@ -159,7 +160,8 @@ def _events(family: FamilyName, script: Script, model: str) -> list[Event]:
     events: list[Event] = [Start("scripted", model or None), script.usage]
     index = 0
     if script.reasoning:
-        events.append(BlockStart(index, "reasoning"))
+        item = _ITEM if family == "openai_responses" else None
+        events.append(BlockStart(index, "reasoning", item=item))
         events += [ReasoningDelta(index, piece) for piece in script.reasoning]
         events.append(BlockEnd(index, opaque=_seal(family, script)))
         index += 1
@@ -189,7 +191,7 @@ def _seal(family: FamilyName, script: Script) -> Opaque | None:
         return Opaque("anthropic", "anthropic", json.dumps(thinking))
     if family == "openai_responses":
         summary = [{"type": "summary_text", "text": "".join(script.reasoning)}]
-        item = {"id": "rs_scripted", "type": "reasoning", "summary": summary}
+        item = {"id": _ITEM, "type": "reasoning", "summary": summary}
         sealed = {**item, "encrypted_content": script.signature}
         return Opaque("openai_responses", "openai", json.dumps(sealed))
     return None

@@ -24,3 +24,4 @@ FAMILIES: Final[dict[str, Family]] = {
     "anthropic": ANTHROPIC,
     "gemini": GEMINI,
 }
+"""Name -> family. The name is what ``family=`` takes, and `Opaque.family` holds."""

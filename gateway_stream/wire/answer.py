@@ -5,7 +5,8 @@ writer sees to what holds for every family:
 
 - `Start` comes first, once: as soon as the answer has an id, at the latest with its first block.
 - Blocks are numbered densely from 0 in order of first appearance; deltas go to open blocks only.
-- Usage is a snapshot: what a frame does not tell keeps its value. It is written when it changes.
+- Usage is a snapshot: what a frame does not tell keeps its value. Some vendors count in every frame;
+  so it is written when the first count is known, and before the end if it has changed since.
 - A stop is *held*: vendors send usage, text and even errors after it. `finish` (the family's own
   proof of the end) releases it, and so does the clean end of a body (`close`); an error that comes
   before wins over it. Without either the answer is truncated, and the stop is only `stop_seen`.
@@ -50,11 +51,12 @@ if TYPE_CHECKING:
 
     from gateway_stream.wire.open_block import Ending
 
-__all__ = ["AnswerWriter"]
+__all__ = ["CUT_SHORT", "AnswerWriter"]
 
 _HALF: Final = "half of a surrogate pair was replaced by U+FFFD"
 _NO_BLOCK: Final = -1  # the index that `open` gives after the terminal event
-_CUT_SHORT: Final = frozenset[StopReason]({"max_tokens", "content_filter", "refusal"})
+CUT_SHORT: Final = frozenset[StopReason]({"max_tokens", "content_filter", "refusal"})
+"""Reasons for which a model may have stopped in the middle of a block."""
 
 
 class AnswerWriter:
@@ -85,7 +87,9 @@ class AnswerWriter:
         self._stop_vendor: Callable[[], str | None] | None = None
         self._open: dict[int, OpenBlock] = {}
         self._count = 0
-        self._usage = Usage()
+        self._usage = self._told_usage = Usage()
+        self.counting: Callable[[], None] | None = None
+        """Calls `usage` with counts that came in many frames, before they are told for the last time."""
         self._surrogates = False
         self._noticed: set[tuple[NoticeCode, str]] = set()
 
@@ -128,6 +132,7 @@ class AnswerWriter:
         *,
         id: str | None = None,
         name: str | None = None,
+        item: str | None = None,
         ending: Callable[[bool], Ending] | None = None,
     ) -> int:
         """Begin a block and give its index. A tool call without an id gets one.
@@ -144,7 +149,8 @@ class AnswerWriter:
             self.has_tool_calls = True
             id = id or f"{self._call_id_prefix}call_{index}"  # noqa: A001
         self._open[index] = OpenBlock(kind, ending)
-        self.out.append(BlockStart(index, kind, self._writable(id), self._writable(name) or None))
+        name = self._writable(name) or None
+        self.out.append(BlockStart(index, kind, self._writable(id), name, self._writable(item)))
         return index
 
     def is_open(self, index: int | None) -> bool:
@@ -234,7 +240,10 @@ class AnswerWriter:
         cache_write: int | None = None,
         reasoning: int | None = None,
     ) -> None:
-        """Counts so far, in the sense of `Usage`; ``None`` leaves what was told before."""
+        """Counts so far, in the sense of `Usage`; ``None`` leaves what was told before.
+
+        They are told when the first of them is known, and before the end if they have changed since.
+        """
         known = self._usage
         merged = Usage(
             known.input if input is None else input,
@@ -245,8 +254,17 @@ class AnswerWriter:
         )
         if merged != known and not self.done:
             self._usage = merged
-            self._begin()
-            self.out.append(merged)
+            if known == Usage():
+                self._begin()
+                self._told_usage = merged
+                self.out.append(merged)
+
+    def _tell_last_usage(self) -> None:
+        if self.counting is not None:
+            self.counting()
+        if self._usage != self._told_usage:
+            self._told_usage = self._usage
+            self.out.append(self._usage)
 
     def notice(self, code: NoticeCode, detail: str = "") -> None:
         """Something odd that costs nothing; the same notice is written once."""
@@ -292,11 +310,12 @@ class AnswerWriter:
             stop = Stop("unknown")
             self.notice("missing_reason", "the answer ended without a reason")
         self._begin()
-        if stop.reason in _CUT_SHORT and self._open:
+        if stop.reason in CUT_SHORT and self._open:
             last = max(self._open)
             if self._open[last].kind == "tool_call" and last == self._count - 1:
                 self.end(last, status="truncated")
         self.end_open()
+        self._tell_last_usage()
         self.out.append(stop)
         self.done = True
 
@@ -305,6 +324,7 @@ class AnswerWriter:
         if self.done:
             return
         self.end_open(cut=True)
+        self._tell_last_usage()
         failure = msgspec.structs.replace(
             failure,
             delivered=self.delivered,

@@ -38,4 +38,4 @@ def arguments_status(text: str) -> BlockStatus:
 
 def spoiled(text: str, status: BlockStatus) -> str:
     """What to write after the text of a call that must not be run, so that no reader runs it."""
-    return _IN_NO_JSON if status == "invalid" and arguments_status(text) == "complete" else ""
+    return _IN_NO_JSON if status == "invalid" and arguments_status(text) != "invalid" else ""

@@ -45,6 +45,8 @@ def read_as(view: type[View], tree: Any, where: str) -> View:
         message, _, path = str(error).partition(" - at `$")
         place = path.rstrip("`")
         refuse(f"{where}{place}: {message[:1].lower()}{message[1:]}")
+    except UnicodeEncodeError:
+        refuse(f"{where}: it has half of a surrogate pair in it")
 
 
 def left_over(tree: dict[str, Any], view: type[msgspec.Struct]) -> dict[str, Any]:

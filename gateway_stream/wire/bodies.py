@@ -170,15 +170,14 @@ class SseBody:
     def _take(self, items: list[Frame | Stray]) -> None:
         take = self._intake.take
         for item in items:
-            if type(item) is Stray:
-                self._keep_stray(item.lines)
-                continue
-            if self._strays:
-                self._judge_strays(bytes(self._strays))
-                self._strays.clear()
-            take(item)  # type: ignore[arg-type]  # what is no stray is a frame
-        if not self._framed:
-            self._framed = any(type(item) is Frame for item in items)
+            if type(item) is Frame:
+                if self._strays:
+                    self._judge_strays(bytes(self._strays))
+                    self._strays.clear()
+                self._framed = True
+                take(item)
+            else:
+                self._keep_stray(item.lines)  # type: ignore[union-attr]  # what is no frame is a stray
 
     def _take_unterminated(self, frame: Frame) -> bool:
         """Take the last event as far as it is whole; tells whether all of it is."""

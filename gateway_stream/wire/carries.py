@@ -38,6 +38,7 @@ from gateway_stream.events import (
     Opaque,
     ReasoningDelta,
     RefusalDelta,
+    Source,
     Start,
     Stop,
     StopReason,
@@ -46,6 +47,7 @@ from gateway_stream.events import (
     Usage,
 )
 from gateway_stream.turn import PartialTurn, Turn, fold
+from gateway_stream.wire.answer import CUT_SHORT
 from gateway_stream.wire.arguments import spoiled
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 __all__ = ["TOLD_AS", "Carries", "Closing", "Count", "canonical", "joined"]
 
 Count: TypeAlias = Literal["input", "output", "cache_read", "cache_write", "reasoning"]
+"""A field of `Usage`."""
 
 Closing: TypeAlias = Literal["marked", "next", "end"]
 """What tells that a block is closed: a mark of its own, the block after it, or the answer's end."""
@@ -88,6 +91,22 @@ def _never(_before: Block, _after: Block) -> bool:
     return False
 
 
+def _itself(block: Block) -> Iterable[Block]:
+    return (block,)
+
+
+def _as_they_are(usage: Usage) -> Usage:
+    return usage
+
+
+def _nowhere(_block: Block) -> int:
+    return 0
+
+
+def _not_it(_block: Block) -> bool:
+    return False
+
+
 def _is_call(block: Block) -> bool:
     return block.kind == "tool_call"
 
@@ -105,17 +124,21 @@ class Carries(msgspec.Struct, frozen=True, kw_only=True):
             out, unless the block has opaque data of the family's own.
         reasons: stop reason -> the reason as which it is read back.
         counts: the counts of `Usage` that have a field.
+        counts_as: the counts as which they are read back, where some are told as parts of others.
         media: whether images and files have a place of their own.
         sources: whether citations have.
         empty: kinds of block that are written even if nothing is in them.
         broken_calls: whether arguments that are no JSON object can be written.
         cut_texts: whether a whole answer can tell that a block which is no call was cut.
         closing: kind of block -> what closes it; kinds that are not here are ``"marked"``.
+        closes_itself: whether a block is closed whatever its kind and whatever follows.
         keeps: what of a block's opaque data, which is the family's own, is written.
         asks_caller: whether a block that goes out asks its reader to run something.
+        reads_as: the blocks as which one block that goes out is read back, where that is not one, or
+            not the same.
         runs_on: whether two blocks that follow each other are read back as one.
-        order: kinds of block in the order in which they are read back, where the wire has a place for
-            each and not one row of blocks; otherwise empty.
+        place: where a block stands, where the wire has places and not one row of blocks: they are
+            read back in the order of their places.
         unnamed: the id of an answer that has none.
     """
 
@@ -123,16 +146,19 @@ class Carries(msgspec.Struct, frozen=True, kw_only=True):
     blocks: Mapping[BlockKind, BlockKind]
     reasons: Mapping[StopReason, StopReason]
     counts: frozenset[Count]
+    counts_as: Callable[[Usage], Usage] = _as_they_are
     media: bool = False
     sources: bool = False
     empty: frozenset[BlockKind] = frozenset()
     broken_calls: bool = True
     cut_texts: bool = False
     closing: Mapping[BlockKind, Closing] | None = None
+    closes_itself: Callable[[Block], bool] = _not_it
     keeps: Callable[[Block], Opaque | None] = _all
     asks_caller: Callable[[Block], bool] = _is_call
+    reads_as: Callable[[Block], Iterable[Block]] = _itself
     runs_on: Callable[[Block, Block], bool] = _never
-    order: tuple[BlockKind, ...] = ()
+    place: Callable[[Block], int] = _nowhere
     unnamed: str | None = None
 
     def owns(self, block: Block) -> bool:
@@ -148,13 +174,14 @@ def canonical(carries: Carries, events: Iterable[Event]) -> list[Event]:
     """
     answer = fold(events)
     end = _end_of(answer)
-    blocks = _run_together(carries, _in_order(carries, _carried(carries, answer)))
+    blocks = _run_together(carries, sorted(_carried(carries, answer), key=carries.place))
     if isinstance(end, Failure):
         blocks = _cut(carries, blocks)
         end = replace(end, kind=TOLD_AS[end.kind])
     else:
         blocks = blocks if carries.cut_texts else [_uncut(block) for block in blocks]
         end = Stop(_reason(carries, end.reason, blocks))
+        blocks = _cut_short(carries, end.reason, blocks)
     start = Start(answer.id or carries.unnamed, answer.model)
     return _written(start, blocks, _counted(carries, answer.usage), end)
 
@@ -199,13 +226,14 @@ def _written(
 
 def _carried(carries: Carries, answer: Turn | PartialTurn) -> Iterator[Block]:
     for block in answer.blocks:
+        broken = block.kind == "tool_call" and block.status != "complete"
+        if broken and not carries.broken_calls:
+            continue
         if carries.owns(block):
-            yield replace(block, opaque=carries.keeps(block))
+            yield from carries.reads_as(replace(block, opaque=carries.keeps(block)))
             continue
         kind = carries.blocks.get(block.kind)
-        if kind is None or (
-            kind == "tool_call" and block.status != "complete" and not carries.broken_calls
-        ):
+        if kind is None:
             continue
         media = block.media if carries.media else ()
         if not block.text and not media and kind not in carries.empty:
@@ -213,7 +241,7 @@ def _carried(carries: Carries, answer: Turn | PartialTurn) -> Iterator[Block]:
         text = block.text
         if kind == "tool_call":
             text += spoiled(text, block.status)
-        yield replace(
+        carried = replace(
             block,
             kind=kind,
             text=text,
@@ -223,11 +251,7 @@ def _carried(carries: Carries, answer: Turn | PartialTurn) -> Iterator[Block]:
             sources=block.sources if carries.sources else (),
             opaque=None,
         )
-
-
-def _in_order(carries: Carries, blocks: Iterator[Block]) -> list[Block]:
-    order = carries.order
-    return sorted(blocks, key=lambda block: order.index(block.kind)) if order else list(blocks)
+        yield from carries.reads_as(carried)
 
 
 def _run_together(carries: Carries, blocks: list[Block]) -> list[Block]:
@@ -241,24 +265,40 @@ def _run_together(carries: Carries, blocks: list[Block]) -> list[Block]:
             before,
             text=before.text + block.text,
             media=before.media + block.media,
-            sources=before.sources + block.sources,
+            sources=before.sources + tuple(_shifted(block.sources, len(before.text))),
             opaque=before.opaque or block.opaque,
             status=block.status,
         )
     return joined
 
 
+def _shifted(sources: Iterable[Source], by: int) -> Iterator[Source]:
+    """Citations of a text that follows another: spans count from where the block begins."""
+    for source in sources:
+        span = source.span
+        yield replace(source, span=(span[0] + by, span[1] + by)) if span else source
+
+
 def _cut(carries: Carries, blocks: list[Block]) -> list[Block]:
-    """The blocks of an answer that failed: those that nothing closed before are cut."""
+    """The blocks of an answer that failed: those that nothing closed before are cut, and only those."""
     closing = carries.closing or {}
-    last = len(blocks) - 1
-    cut = {"marked": (), "next": (last,), "end": range(len(blocks))}
-    return [
-        replace(block, status="truncated")
-        if place in cut[closing.get(block.kind, "marked")]
-        else block
-        for place, block in enumerate(blocks)
-    ]
+    cut = []
+    for place, block in enumerate(blocks):
+        how = "marked" if carries.closes_itself(block) else closing.get(block.kind, "marked")
+        if how == "marked":
+            cut.append(block)
+        else:
+            last = how == "end" or place == len(blocks) - 1
+            cut.append(replace(block, status="truncated" if last else "complete"))
+    return cut
+
+
+def _cut_short(carries: Carries, reason: StopReason, blocks: list[Block]) -> list[Block]:
+    """A last call that only the end closes is cut where the model was: nobody said that it was whole."""
+    until_the_end = (carries.closing or {}).get("tool_call") == "end"
+    if until_the_end and reason in CUT_SHORT and blocks and blocks[-1].kind == "tool_call":
+        return [*blocks[:-1], replace(blocks[-1], status="truncated")]
+    return blocks
 
 
 def _uncut(block: Block) -> Block:
@@ -267,7 +307,8 @@ def _uncut(block: Block) -> Block:
 
 def _block_events(block: Block, index: int) -> Iterator[Event]:
     yield BlockStart(index, block.kind, block.id, block.name)
-    if block.text and not (block.kind == "tool_call" and not block.text.strip(_NOTHING)):
+    nothing = block.status == "complete" and not block.text.strip(_NOTHING)
+    if block.text and not (block.kind == "tool_call" and nothing):
         yield _DELTAS[block.kind](index, block.text)
     yield from (replace(media, index=index) for media in block.media)
     yield from (replace(source, index=index) for source in block.sources)
@@ -276,12 +317,17 @@ def _block_events(block: Block, index: int) -> Iterator[Event]:
 
 def _counted(carries: Carries, usage: Usage) -> Usage:
     unknown = {name: None for name in get_args(Count) if name not in carries.counts}
-    return replace(usage, **unknown)
+    return carries.counts_as(replace(usage, **unknown))
 
 
 def _reason(carries: Carries, told: StopReason, blocks: list[Block]) -> StopReason:
-    """Why the answer stopped: one that asks for tools, and ends for no other reason, stops for them."""
+    """Why the answer stopped: one that asks for tools, and ends for no other reason, stops for them.
+
+    What the answer answers itself asks nobody.
+    """
     reason = carries.reasons[told]
-    if reason == "end_turn" and any(map(carries.asks_caller, blocks)):
+    answered = {block.id for block in blocks if block.kind == "server_result"}
+    asking = (block for block in blocks if block.id not in answered)
+    if reason == "end_turn" and any(map(carries.asks_caller, asking)):
         return "tool_use"
     return reason

@@ -32,6 +32,7 @@ __all__ = ["EVENT_LIMIT", "Frame", "FrameDecoder", "Stray", "encode_frame", "too
 EVENT_LIMIT: Final = 16 * 1024 * 1024
 """Bytes that one event may have, unless told otherwise."""
 
+_FEW: Final = 5  # lines, for which a look at their order costs more than it saves
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -96,7 +97,7 @@ class FrameDecoder:
             chunk = chunk.removeprefix(b"\n")
         if b"\r" in chunk:
             self._after_cr = chunk.endswith(b"\r")
-            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            chunk = _with_line_feeds(chunk)
         if b"\n" in chunk:
             self._take_lines(chunk)
         elif chunk:
@@ -151,6 +152,8 @@ class FrameDecoder:
         lines = text.split(b"\n")
         rest = lines.pop()
         bounded = self._size + len(text) <= self._limit
+        if bounded and len(lines) > _FEW and not (self._data or self._event or self._retry):
+            lines = self._take_plain(lines)
         for line in lines:
             if not line:
                 self._dispatch()
@@ -165,6 +168,30 @@ class FrameDecoder:
                 self._take_field(line)
         if rest:
             self._hold(rest)
+
+    def _take_plain(self, lines: list[bytes]) -> list[bytes]:
+        """Take events from the front as long as they are written as nearly all are; give what is left.
+
+        Such an event is one ``data`` line, perhaps an ``event`` line before it, and a blank line.
+        """
+        out, id_ = self._out, self._id
+        taken = 0
+        if not any(lines[1::2]):
+            for line in lines[:-1:2]:
+                if line[:6] != b"data: ":
+                    break
+                out.append(Frame(line[6:], "message", id_))
+                taken += 2
+        elif not any(lines[2::3]):
+            for name, line in zip(lines[:-2:3], lines[1:-1:3], strict=True):
+                if name[:7] != b"event: " or line[:6] != b"data: ":
+                    break
+                event = name[7:].decode("utf-8", "replace")
+                out.append(Frame(line[6:], event or "message", id_))
+                taken += 3
+        if taken:
+            self.last_event_id = id_
+        return lines[taken:]
 
     def _take_field(self, line: bytes) -> None:
         name, _, value = line.partition(b":")
@@ -200,6 +227,12 @@ class FrameDecoder:
         self._event = ""
         self._retry = None
         self._size = 0
+
+
+def _with_line_feeds(text: bytes) -> bytes:
+    """The same lines, ended by LF: what ends a line to ``bytes.splitlines`` is what does in SSE."""
+    last = b"\n" if text.endswith((b"\r", b"\n")) else b""
+    return b"\n".join(text.splitlines()) + last
 
 
 def too_large(what: str, limit: int) -> ProtocolError:

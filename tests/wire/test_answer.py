@@ -241,11 +241,34 @@ def test_usage_is_a_snapshot_that_keeps_what_it_knows() -> None:
     writer.usage(output=1)
     writer.usage(output=1, input=None)
     writer.usage(output=2, reasoning=1, cache_write=3)
-    assert [event for event in writer.out if isinstance(event, Usage)] == [
-        Usage(5, None, 0),
-        Usage(5, 1, 0),
-        Usage(5, 2, 0, 3, 1),
-    ]
+    assert [event for event in writer.out if isinstance(event, Usage)] == [Usage(5, None, 0)]
+    writer.finish()
+    assert writer.out[-2:] == [Usage(5, 2, 0, 3, 1), Stop("unknown")]
+
+
+def test_usage_that_has_not_changed_is_told_once() -> None:
+    writer = AnswerWriter()
+    writer.usage(input=5, output=1)
+    writer.usage(input=5, output=1)
+    writer.stop("end_turn", None)
+    writer.finish()
+    assert sum(isinstance(event, Usage) for event in writer.out) == 1
+
+
+def test_an_answer_that_fails_tells_what_it_has_cost() -> None:
+    writer = AnswerWriter()
+    writer.usage(input=5)
+    writer.usage(output=7)
+    writer.truncated("cut")
+    assert writer.out[-2] == Usage(5, 7)
+
+
+def test_counts_that_come_in_every_frame_are_asked_for_at_the_end() -> None:
+    writer = AnswerWriter()
+    writer.usage(input=5)
+    writer.counting = lambda: writer.usage(output=7)
+    writer.truncated("cut")
+    assert writer.out[-2] == Usage(5, 7)
 
 
 # The end.

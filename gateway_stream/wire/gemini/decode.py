@@ -42,6 +42,7 @@ from gateway_stream.wire.gemini.metadata import Metadata
 from gateway_stream.wire.gemini.views import (
     Counts,
     Frame,
+    PlainFrame,
     fields_of,
     in_snake_case,
     objects_of,
@@ -80,6 +81,9 @@ _FAILED: Final[dict[str, bool]] = {  # whether the same request may succeed
 _NOT_SAID: Final = frozenset({"", "FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"})
 
 _decode = msgspec.json.Decoder(Frame).decode
+_decode_plain = msgspec.json.Decoder(PlainFrame).decode
+_OTHERS: Final = 8
+"""So many frames in a row that bring more than text say that this service's always do."""
 
 
 class Translation:
@@ -89,14 +93,17 @@ class Translation:
         self._writer = writer
         self._blocks = Blocks(writer)
         self._metadata = Metadata()
-        self._counts = Counts()
+        self._counts: Counts | None = None
         self._begun = False
+        self._others = 0  # frames in a row that brought more than text
         self._told: str | None = None  # the vendor's word for why the answer stopped
         self._reason: StopReason = "unknown"
         self._message: str | None = None
 
     def frame(self, data: bytes, event: str) -> None:
         """Take one frame: a GenerateContentResponse, or an error in its place."""
+        if self._begun and self._told is None and self._others <= _OTHERS and self._goes_on(data):
+            return
         try:
             view = _decode(data)
         except UNREADABLE:
@@ -107,6 +114,21 @@ class Translation:
             self._take(view, data)
         else:
             self._take_irregular(data, event)
+
+    def _goes_on(self, data: bytes) -> bool:
+        """Take more of an answer that has begun, if the frame brings only text; tells whether it did."""
+        try:
+            frame = _decode_plain(data)
+        except UNREADABLE:
+            self._others += 1
+            return False
+        part = frame.candidates[0].content.parts[0]
+        if not part.text:
+            return False
+        self._others = 0
+        self._count(frame.usage)
+        self._blocks.prose(part.text, thought=part.thought is True)
+        return True
 
     def answer(self, data: bytes) -> None:
         """Take a whole answer: the same object as a frame, and the only one."""
@@ -211,6 +233,10 @@ class Translation:
     def _count(self, told: Counts) -> None:
         known = self._counts
         self._counts = told
+        if known is None:
+            self._writer.counting = self._tell_counts
+            self._tell_counts()
+            return
         if told.prompt is None:
             told.prompt = known.prompt
         if told.tool_prompt is None:
@@ -221,6 +247,9 @@ class Translation:
             told.thoughts = known.thoughts
         if told.cached is None:
             told.cached = known.cached
+
+    def _tell_counts(self) -> None:
+        told = self._counts or Counts()
         self._writer.usage(
             input=_sum(told.prompt, told.tool_prompt),
             output=_sum(told.candidates, told.thoughts),

@@ -14,7 +14,7 @@ quotes. Views know camel case and numbers; `regular` makes them of the rest. Wha
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -26,6 +26,7 @@ __all__ = [
     "Fields",
     "Frame",
     "Part",
+    "PlainFrame",
     "as_string",
     "camel_case",
     "fields_of",
@@ -95,6 +96,42 @@ class Frame(msgspec.Struct, gc=False):
     id: str | None = msgspec.field(default=None, name="responseId")
     feedback: PromptFeedback | None = msgspec.field(default=None, name="promptFeedback")
     error: Any = None
+
+
+class _PlainPart(msgspec.Struct, gc=False):
+    text: str
+    thought: bool | None = None
+    signature: None = msgspec.field(default=None, name="thoughtSignature")
+    snake_signature: None = msgspec.field(default=None, name="thought_signature")
+    call: None = msgspec.field(default=None, name="functionCall")
+
+
+class _PlainContent(msgspec.Struct, gc=False):
+    parts: tuple[_PlainPart]
+
+
+class _PlainCandidate(msgspec.Struct, gc=False):
+    content: _PlainContent
+    index: Literal[0] | None = None
+    finish_reason: None = msgspec.field(default=None, name="finishReason")
+    snake_reason: None = msgspec.field(default=None, name="finish_reason")
+    grounding: None = msgspec.field(default=None, name="groundingMetadata")
+    citations: None = msgspec.field(default=None, name="citationMetadata")
+    url_context: None = msgspec.field(default=None, name="urlContextMetadata")
+    safety_ratings: None = msgspec.field(default=None, name="safetyRatings")
+
+
+class PlainFrame(msgspec.Struct, gc=False):
+    """A frame that brings a piece of text or of a thought, and counts, and nothing else.
+
+    Nearly all frames do. The types say so: what has any other content does not fit, which msgspec
+    finds out faster than a reader that looks at each field.
+    """
+
+    candidates: tuple[_PlainCandidate]
+    usage: Counts = msgspec.field(name="usageMetadata")
+    feedback: None = msgspec.field(default=None, name="promptFeedback")
+    error: None = None
 
 
 Fields = dict[str, msgspec.Raw]

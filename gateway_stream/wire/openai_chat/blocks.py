@@ -45,6 +45,7 @@ class Blocks:
 
     Attributes:
         fresh: the block that was opened last, until its leftovers are noted.
+        text: the block of the text that runs and may go on; ``None`` where none does.
         waiting: opens what has come before and waits to be opened.
     """
 
@@ -57,6 +58,7 @@ class Blocks:
         self._seal: Opaque | None = None
         self._carried: dict[int, _Carried] = {}
         self.fresh: int | None = None
+        self.text: int | None = None
         self.waiting: Callable[[], None] | None = None
 
     def write(
@@ -76,14 +78,8 @@ class Blocks:
         if seal is not None:
             self._seal = seal
             self.keep(self._index, seal)
+        self.text = self._index if self.runs("text") else None
         return begins
-
-    def goes_on(self, kind: BlockKind, text: str) -> bool:
-        """More of ``kind`` if that is what runs; tells whether it was taken."""
-        if not text or self._kind != kind or self._key is not None or self._seal is not None:
-            return False
-        self._writer.delta(self._index, text)
-        return True
 
     def runs(self, kind: BlockKind) -> bool:
         """Whether text of ``kind`` runs and may go on."""
@@ -106,15 +102,19 @@ class Blocks:
         """Begin a block; the run of text before it ends. ``closing`` is asked how it ended."""
         if self.waiting is not None:
             self.waiting()
-        if self._kind is not None:
-            self._writer.end(self._index)
-            self._kind = self._seal = None
+        self.end_run()
         carried = _Carried(closing)
         if not self._writer.started:
             self._starting()
         self.fresh = self._writer.open(kind, id=id, name=name, ending=carried)
         self._carried[self.fresh] = carried
         return self.fresh
+
+    def end_run(self) -> None:
+        """What runs ends: more of its kind is another block."""
+        if self._kind is not None:
+            self._writer.end(self._index)
+            self._kind = self._seal = self.text = None
 
     def single(
         self,

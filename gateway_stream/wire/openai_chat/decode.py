@@ -8,7 +8,8 @@ The dialect has one shape and dozens of speakers. What holds for all of them:
   where it has only ``text`` (the older completions), that is the text.
 - *Agents* put one ``delta`` on the chunk itself, and whole ``messages`` in unary answers, with the
   finish reason beside them; the tools that they call are theirs, and run already.
-- *Order within a chunk*: reasoning, content, refusal, tool calls, media. All of them count.
+- *Order within a chunk*: reasoning, content with its sources and signature, refusal, media, tools
+  that the vendor ran, tool calls. All of them count.
 - *The finish reason* may come in several chunks, with content, before more content, before usage,
   or never; absent, null and ``""`` mean "not yet". It is held, and the last one holds.
 - *The end*: ``[DONE]`` proves it, with or without a reason; a reason and a clean end of the body do
@@ -38,15 +39,18 @@ from gateway_stream.wire.openai_chat.place import FrameText, Place
 from gateway_stream.wire.openai_chat.reasoning import Reasoning
 from gateway_stream.wire.openai_chat.tools import ToolCalls
 from gateway_stream.wire.openai_chat.usage import tell_usage
-from gateway_stream.wire.openai_chat.views import Chunk, Delta
+from gateway_stream.wire.openai_chat.views import Chunk, PlainChunk
 
 if TYPE_CHECKING:
     from gateway_stream.wire.answer import AnswerWriter
-    from gateway_stream.wire.openai_chat.views import Choice, Counts
+    from gateway_stream.wire.openai_chat.views import Choice, Counts, Delta
 
 __all__ = ["Translation"]
 
 _decode = msgspec.json.Decoder(Chunk).decode
+_decode_plain = msgspec.json.Decoder(PlainChunk).decode
+_OTHERS: Final = 8
+"""So many frames in a row that bring more than text say that this speaker's always do."""
 
 _REASONS: Final[dict[str, StopReason]] = {
     "stop": "end_turn",
@@ -69,7 +73,6 @@ _REASONS: Final[dict[str, StopReason]] = {
     "pause_turn": "pause",
 }
 _FAILED: Final = "error"
-_NOTHING: Final = Delta()
 _EXCERPT: Final = 300
 
 
@@ -85,10 +88,14 @@ class Translation:
         self._leftovers = Leftovers()
         self._finish_reason: str | None = None
         self._counts: Counts | None = None
+        self._others = 0  # frames in a row, within a text, that brought more than text
         self._error: Any = None  # of a choice or an envelope, not of the frame itself
 
     def frame(self, data: bytes, event: str) -> None:
         """Take one frame."""
+        index = self._blocks.text
+        if index is not None and event != "error" and self._goes_on(index, data):
+            return
         try:
             chunk = _decode(data)
         except UNREADABLE:
@@ -96,27 +103,31 @@ class Translation:
             if read is None:
                 return
             chunk = read
-        choices = chunk.choices
         failed = event == "error" or _tells_error(chunk)
-        # More of a text that runs: what nearly all frames are, so it has a way of its own.
-        if choices is not None and len(choices) == 1 and not failed:
-            choice = choices[0]
-            delta = choice.delta
-            if delta is not None and not (
-                choice.index or choice.finish_reason or choice.usage or choice.error or chunk.x_groq
-            ):
-                text = delta.content
-                delta.role = delta.content = None
-                if delta == _NOTHING and type(text) is str and self._blocks.goes_on("text", text):
-                    if chunk.usage is not None:
-                        self._tell_usage(chunk.usage)
-                    return
-                delta.content = text
         self._take(chunk, data, failed=failed)
+
+    def _goes_on(self, index: int, data: bytes) -> bool:
+        """Take more of the text of block ``index``, if the frame brings nothing else; tells whether it did."""
+        if self._others > _OTHERS:
+            return False
+        try:
+            chunk = _decode_plain(data)
+        except UNREADABLE:
+            self._others += 1
+            return False
+        text: str = chunk.choices[0].delta.content
+        if not text:
+            return False
+        self._others = 0
+        self._writer.delta(index, text)
+        if chunk.usage is not None:
+            self._tell_usage(chunk.usage)
+        return True
 
     def answer(self, data: bytes) -> None:
         """Take a whole answer: the end of its JSON proves it, with or without a finish reason."""
         chunk = read_view(Chunk, data, self._writer)
+        self._reasoning.whole = True
         if chunk is not None:
             self._take(chunk, data, failed=_tells_error(chunk), whole=True)
             if chunk.choices or chunk.messages:
@@ -219,16 +230,18 @@ class Translation:
                 blocks.write("text", content)
             else:
                 parts.content(content if isinstance(content, list) else [content], place)
+        if delta.annotations:
+            parts.sources(delta.annotations, "annotations")
+        if delta.extra_content:
+            parts.extra_content(delta.extra_content, place)
         if delta.refusal and isinstance(delta.refusal, str):
             blocks.write("refusal", delta.refusal)
+        if delta.images or delta.audio or delta.executed_tools:
+            self._take_rare(delta, place)
         if delta.tool_calls:
             self._tools.take(delta.tool_calls, place, whole=whole)
         if delta.function_call is not None:
             self._tools.take_legacy(delta.function_call, place)
-        if delta.annotations or delta.images or delta.audio or delta.executed_tools:
-            self._take_rare(delta, place)
-        if delta.extra_content:
-            parts.extra_content(delta.extra_content, place)
 
     def _take_rare(self, delta: Delta, place: Place) -> None:
         for image in delta.images or ():
@@ -237,8 +250,6 @@ class Translation:
             self._parts.audio(delta.audio, place)
         if delta.executed_tools:
             self._parts.executed_tools(delta.executed_tools, place)
-        if delta.annotations:
-            self._parts.sources(delta.annotations, "annotations")
 
     def _take_bare(self, chunk: Chunk, data: bytes, frame: FrameText, *, whole: bool) -> None:
         """A frame without choices: an agent's message, or counts alone."""

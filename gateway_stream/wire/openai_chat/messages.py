@@ -20,7 +20,8 @@ form; all the text of an answer is one, a refusal in it set off by a blank line.
 calls, which some vendors refuse, stays behind. A call that was cut or is no JSON object goes back
 without arguments. A result of a tool is a message of its own, before whatever
 else is said with it. Such messages hold text only: images of results follow in a user's message, and
-that a result is an error is said in words.
+that a result is an error is said in words. A part of a user's message that only this dialect knows
+goes to whoever is asked: no vendor has signed it.
 """
 
 from __future__ import annotations
@@ -41,21 +42,20 @@ from gateway_stream.request import (
 )
 from gateway_stream.turn import Turn
 from gateway_stream.wire.json_text import read_object
+from gateway_stream.wire.openai_chat.shapes import filled_entry, filled_part
 
 if TYPE_CHECKING:
     from gateway_stream.events import Opaque
     from gateway_stream.request import CacheHint, Message, Part
 
-__all__ = ["Conversation", "cache_control"]
+__all__ = ["EVERYONE", "Conversation", "cache_control"]
+
+EVERYONE: Final = "*"
+"""The provider for whom everything is written that anybody could read: for comparing, not for sending."""
 
 _FAMILY: Final = "openai_chat"
 _ERROR: Final = "Error: "
 _APART: Final = "\n\n"
-_ENTRY_TEXT: Final = {
-    "reasoning.text": "text",
-    "reasoning.summary": "summary",
-    "thinking": "thinking",
-}
 
 
 class Conversation:
@@ -106,6 +106,8 @@ class Conversation:
                     content.append(self._image(part))
                 case DocumentPart():
                     content += self._document(part)
+                case OpaquePart() if part.opaque.family == _FAMILY:
+                    content.append(read_object(part.opaque.json))
                 case ToolResultPart():
                     pass
                 case _:
@@ -200,11 +202,11 @@ class Conversation:
             if not tree:
                 self.dropped.append(f"{what}: this dialect has no shape for it")
         if "type" in tree:
-            content.append(_filled(tree, text))
+            content.append(filled_part(tree, text))
             return
         for key, value in tree.items():
             if isinstance(value, list):
-                filled = [_filled_detail(entry, text) for entry in value]
+                filled = [filled_entry(entry, text) for entry in value]
                 fields[key] = [*fields.get(key, []), *filled]
             elif isinstance(value, str):
                 fields[key] = fields.get(key, "") + (value or text)
@@ -226,7 +228,7 @@ class Conversation:
         if opaque is None:
             return {}
         ours = opaque.family == _FAMILY
-        if opaque.provider == self._provider or (self._provider is None and ours):
+        if opaque.provider == self._provider or (self._provider in (None, EVERYONE) and ours):
             tree = read_object(opaque.json)
             if tree and (ours or opaque.family in ("anthropic", "gemini")):
                 return tree
@@ -243,7 +245,7 @@ def cache_control(
     """The field that asks for caching, in the one spelling that this dialect has."""
     if cache is None:
         return {}
-    if provider != "anthropic":
+    if provider not in ("anthropic", EVERYONE):
         dropped.append("a cache hint: this provider caches by itself or not at all")
         return {}
     control = {"type": "ephemeral", "ttl": cache} if cache != "5m" else {"type": "ephemeral"}
@@ -279,22 +281,3 @@ def _converted(tree: dict[str, Any]) -> dict[str, Any]:
     else:
         return {}
     return {"type": "reasoning", "summary": [entry]}
-
-
-def _filled(tree: dict[str, Any], text: str) -> dict[str, Any]:
-    """A part of reasoning with its text in it again."""
-    summary = tree.get("summary")
-    if tree.get("type") == "reasoning" and isinstance(summary, list) and summary:
-        entry = summary[0]
-        if text or "text" in entry:
-            return {**tree, "summary": [{**entry, "text": text or entry.get("text", "")}]}
-    if text and "thinking" in tree:
-        nested = isinstance(tree["thinking"], list)
-        return {**tree, "thinking": [{"type": "text", "text": text}] if nested else text}
-    return tree
-
-
-def _filled_detail(detail: Any, text: str) -> Any:
-    kind = detail.get("type") if isinstance(detail, dict) else None
-    field = _ENTRY_TEXT.get(str(kind))
-    return {**detail, field: text} if field else detail

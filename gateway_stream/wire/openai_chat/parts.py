@@ -22,7 +22,8 @@ __all__ = ["Parts"]
 _FAMILY: Final = "openai_chat"
 _IMAGES: Final = frozenset({"image_url", "image", "output_image", "input_image"})
 _TEXTS: Final = frozenset({"text", "output_text", "input_text"})
-_TEXT_FIELDS: Final = frozenset({"type", "text", "thoughtSignature", "citations", "annotations"})
+_SEALS: Final = ("thoughtSignature", "extra_content")
+_TEXT_FIELDS: Final = frozenset({"type", "text", "citations", "annotations", *_SEALS})
 _CITED: Final = frozenset({"type", "url", "title", "url_citation"})
 _SPAN: Final = frozenset({"start_index", "end_index"})
 
@@ -68,9 +69,9 @@ class Parts:
 
     def _take_text(self, part: dict[str, Any], place: Place, number: int) -> None:
         seal = None
-        if part.get("thoughtSignature"):
-            signature = place.cut(part["thoughtSignature"], "content", number, "thoughtSignature")
-            seal = Opaque(_FAMILY, "google", f'{{"thoughtSignature":{signature}}}')
+        field = next((field for field in _SEALS if part.get(field)), None)
+        if field:
+            seal = _seal(field, part[field], place.cut(part[field], "content", number, field))
         if part["text"] or seal:
             self._blocks.write("text", part["text"], seal)
         for field in ("citations", "annotations"):
@@ -87,9 +88,8 @@ class Parts:
 
     def extra_content(self, extra: Any, place: Place) -> None:
         """A signature for the text so far, in the envelope of the vendor who wants it back."""
-        json = f'{{"extra_content":{place.cut(extra, "extra_content")}}}'
-        google = isinstance(extra, dict) and "google" in extra
-        self._blocks.write("text", "", Opaque(_FAMILY, "google" if google else _FAMILY, json))
+        seal = _seal("extra_content", extra, place.cut(extra, "extra_content"))
+        self._blocks.write("text", "", seal)
 
     def image(self, part: Any) -> None:
         """An image, by its URL; a data URL is taken apart."""
@@ -142,19 +142,24 @@ class Parts:
                 self._blocks.note(index, {field: [citation]})
                 continue
             span = _span(cited)
-            self._writer.source(
-                index, url=url, title=title if isinstance(title, str) else None, span=span
-            )
+            title = title if isinstance(title, str) else None
+            self._writer.source(index, url=url or None, title=title or None, span=span)
             known = _CITED | (_SPAN if span else frozenset())
             left = {key: value for key, value in cited.items() if key not in known}
             if left:
                 self._blocks.note(index, {field: [left]})
 
 
+def _seal(field: str, value: Any, json: str) -> Opaque:
+    """What goes back with a text, in the field that carried it."""
+    google = field == "thoughtSignature" or (isinstance(value, dict) and "google" in value)
+    return Opaque(_FAMILY, "google" if google else _FAMILY, f'{{"{field}":{json}}}')
+
+
 def _span(cited: dict[str, Any]) -> tuple[int, int] | None:
     """Where the citation belongs; vendors who do not know say 0 to 0."""
     start, end = cited.get("start_index"), cited.get("end_index")
-    if isinstance(start, int) and isinstance(end, int) and end > start:
+    if isinstance(start, int) and isinstance(end, int) and end >= start and end > 0:
         return start, end
     return None
 

@@ -17,7 +17,9 @@ As parts of the content there are three spellings: ``reasoning`` with a ``summar
 a string, ``thinking`` with a list.
 
 What goes back with a list's entry or a part is the thing itself with its text taken out, for the
-block has that; one that came without text is kept byte for byte.
+block has that; one that came without text is kept byte for byte. After reasoning that came under a
+plain key alone, an entry or part of any spelling that has no text, or that very text as a whole,
+belongs to it and seals it. In a whole message each detail, and what else has text, is one of its own.
 """
 
 from __future__ import annotations
@@ -44,21 +46,40 @@ _DETAIL_TEXT: Final = {"reasoning.text": "text", "reasoning.summary": "summary"}
 
 
 class Reasoning:
-    """Reads reasoning into the blocks of one answer."""
+    """Reads reasoning into the blocks of one answer.
+
+    Attributes:
+        whole: whether the answer is a whole message, and not one in pieces.
+    """
 
     def __init__(self, writer: AnswerWriter, blocks: Blocks) -> None:
         self._writer = writer
         self._blocks = blocks
         self._detail: dict[str, Any] = {}
         self._run: list[str] = []  # the text of the block that runs, or ran last
+        self.whole = False
+        self._is_plain = False  # whether all of it came under a plain key
 
-    def _write(self, text: str, seal: Opaque | None = None, *, key: object = None) -> bool:
+    def _write(
+        self, text: str, seal: Opaque | None = None, *, key: object = None, plain: bool = False
+    ) -> bool:
         begins = self._blocks.write("reasoning", text, seal, key=key)
         if begins:
             self._run = []
         if text:
             self._run.append(text)
+            self._is_plain = plain and (begins or self._is_plain)
         return begins
+
+    def _set_apart(self, text: str) -> None:
+        """What has ``text`` follows: in a whole message it is no more of what came before."""
+        if self.whole and text:
+            self._blocks.end_run()
+
+    def _ends_with(self, text: str) -> bool:
+        """Whether an entry with ``text`` belongs to the reasoning that came under a plain key."""
+        runs = self._is_plain and self._blocks.runs("reasoning")
+        return runs and (not text or "".join(self._run) == text)
 
     def _keep(self, opaque: Opaque) -> None:
         self._blocks.keep(self._blocks.current("reasoning"), opaque)
@@ -76,9 +97,9 @@ class Reasoning:
             thoughts = ()
         told = told or thought
         if not told:
-            for text, key in plain.items():
-                if self._write(text):
-                    self._keep(_PLAIN[key])
+            self._write_plain(plain)
+        elif plain:
+            self._is_plain = False
         for number, entry in enumerate(details):
             if isinstance(entry, dict):
                 self._take_detail(entry, place, number)
@@ -88,6 +109,11 @@ class Reasoning:
                 self._take_thought(entry, place, number, beside)
         if told:
             self._compare(plain, told)
+
+    def _write_plain(self, plain: dict[str, str]) -> None:
+        for text, key in plain.items():
+            if self._write(text, plain=True):
+                self._keep(_PLAIN[key])
 
     def _compare(self, plain: dict[str, str], told: str) -> None:
         """What the plain keys say beyond what was ``told`` beside them."""
@@ -124,9 +150,15 @@ class Reasoning:
             opaque = Opaque(_FAMILY, "openrouter", f'{{"reasoning_details":[{json}]}}')
             self._blocks.single("reasoning", opaque=opaque)
             return
-        key = (entry.get("type"), str(entry.get("index")))
         said = {name: value for name, value in entry.items() if value is not None and name != field}
-        begins = self._write(_detail_text(entry), key=key)
+        text = _detail_text(entry)
+        if self._ends_with(text):
+            self._write("", Opaque(_FAMILY, "openrouter", compact({"reasoning_details": [said]})))
+            return
+        if self.whole:
+            self._blocks.end_run()
+        key = (entry.get("type"), str(entry.get("index")))
+        begins = self._write(text, key=key)
         before = {} if begins else self._detail
         if begins or before.items() != {**before, **said}.items():
             self._detail = {**before, **said}
@@ -145,14 +177,18 @@ class Reasoning:
                 opaque = Opaque(_FAMILY, provider, f'{{"thinking_blocks":[{json}]}}')
                 self._blocks.single("reasoning", opaque=opaque)
             return
+        self._set_apart(text)
         emptied = {"thinking_blocks": [{**entry, "thinking": ""} if text else entry]}
         if signed:
             json = place.cut(entry, "thinking_blocks", number) if not text else ""
             json = f'{{"thinking_blocks":[{json}]}}' if json else compact(emptied)
             again = bool(text) and self._blocks.runs("reasoning") and "".join(self._run) == text
             self._write("" if again else text, Opaque(_FAMILY, "anthropic", json))
-        elif self._write(text):
-            self._keep(_PLAIN[plain] if plain else Opaque(_FAMILY, _FAMILY, compact(emptied)))
+        elif plain:
+            if self._write(text):
+                self._keep(_PLAIN[plain])
+        else:
+            self._write_unsigned(text, emptied)
 
     # Parts of the content.
 
@@ -165,6 +201,7 @@ class Reasoning:
                 continue
             text = entry.get("text")
             text = text if isinstance(text, str) else ""
+            self._set_apart(text)
             emptied = {**part, "summary": [{**entry, "text": ""} if text else entry]}
             hidden = entry.get("type") == "summary_encrypted_text" or "data" in entry
             if not (hidden or entry.get("signature")):
@@ -176,7 +213,7 @@ class Reasoning:
             if hidden:
                 self._blocks.single("reasoning", opaque=opaque)
             else:
-                self._write(text, opaque)
+                self._write("" if self._ends_with(text) else text, opaque)
 
     def take_thinking(self, part: dict[str, Any], place: Place, number: int) -> None:
         """Reasoning as a part of thinking: a string as Claude has it, or a list of texts."""
@@ -185,13 +222,15 @@ class Reasoning:
         pieces = [entry for entry in thinking if isinstance(entry, dict)] if nested else []
         texts = [entry["text"] for entry in pieces if isinstance(entry.get("text"), str)]
         text = "".join(texts) if nested else thinking
+        self._set_apart(text)
         empty: Any = [{"type": "text", "text": ""}] if nested else ""
         emptied = {**part, "thinking": empty}
         if part.get("signature"):
             provider = _FAMILY if nested else "anthropic"
             bare = not text and not nested
             json = place.cut(part, "content", number) if bare else compact(emptied)
-            self._write(text, Opaque(_FAMILY, provider, json))
+            opaque = Opaque(_FAMILY, provider, json)
+            self._write("" if self._ends_with(text) else text, opaque)
         else:
             self._write_unsigned(text, emptied)
         for entry in pieces:
@@ -199,8 +238,11 @@ class Reasoning:
                 self._blocks.single("other", opaque=Opaque(_FAMILY, _FAMILY, compact(entry)))
 
     def _write_unsigned(self, text: str, emptied: dict[str, Any]) -> None:
-        if text and self._write(text):
-            self._keep(Opaque(_FAMILY, _FAMILY, compact(emptied)))
+        opaque = Opaque(_FAMILY, _FAMILY, compact(emptied))
+        if text and self._ends_with(text):
+            self._write("", opaque)
+        elif text and self._write(text):
+            self._keep(opaque)
 
 
 def _detail_text(entry: Any) -> str:

@@ -1,6 +1,7 @@
 """A neutral request as an OpenAI Chat body.
 
-The output limit goes into ``max_tokens``, the name that every speaker of the dialect knows. A
+The output limit goes into ``max_tokens``, the name that every speaker of the dialect knows, unless
+``extra`` has it under the longer one: those who know that refuse both. A
 reasoning budget has no field of its own here; Claude's ``thinking`` is the one spelling that exists,
 so a budget goes to that provider only. What says how tools are to be used is refused where there are
 none, so it stays behind then; a choice of one tool without its name asks for any. Streams ask for their counts, which else are not sent.
@@ -10,16 +11,18 @@ What the dialect cannot say becomes a `Notice`; ``extra`` is merged in last and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway_stream.events import Notice
 from gateway_stream.wire.family import WireRequest
-from gateway_stream.wire.openai_chat.messages import Conversation, cache_control
+from gateway_stream.wire.openai_chat.messages import EVERYONE, Conversation, cache_control
 
 if TYPE_CHECKING:
     from gateway_stream.request import Reasoning, Request, Tool, ToolChoice
 
 __all__ = ["encode_request"]
+
+_LONGER_NAME: Final = "max_completion_tokens"
 
 
 def encode_request(request: Request, provider: str | None) -> WireRequest:
@@ -35,7 +38,7 @@ def encode_request(request: Request, provider: str | None) -> WireRequest:
         "messages": conversation.messages,
         "tools": [_tool(tool, provider, dropped) for tool in request.tools] or None,
         **_use_of_tools(request, dropped),
-        "max_tokens": request.max_tokens,
+        "max_tokens": None if _LONGER_NAME in request.extra else request.max_tokens,
         "temperature": request.temperature,
         "top_p": request.top_p,
         "stop": list(request.stop) or None,
@@ -113,7 +116,7 @@ def _reasoning(
     if reasoning.effort is not None:
         fields["reasoning_effort"] = reasoning.effort
     if reasoning.budget is not None:
-        if provider == "anthropic":
+        if provider in ("anthropic", EVERYONE):
             fields["thinking"] = {"type": "enabled", "budget_tokens": reasoning.budget}
         else:
             dropped.append("the reasoning budget: this dialect knows an effort only")

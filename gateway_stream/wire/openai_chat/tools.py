@@ -17,10 +17,10 @@ piece, with every piece, or not at all. The rules:
 A call opens when its id and name are known, when its arguments begin, or when something else comes
 after it. Names and ids may be repeated and are never added up. A first piece of arguments that is
 just ``{}`` counts only if no more come. Calls end with the answer: vendors send pieces of them even
-after the finish reason. A call that never gets a name cannot be run, so it ends invalid.
+after the finish reason. A call that has no name when it opens cannot be run, so it ends invalid.
 
-A call of no function is one block that holds all of it: the entry itself where it came at once, byte
-for byte, and else its pieces put together, of which ids, types and names are said once and all other
+A call of no function is one block that holds all of it but its position: the entry itself where it
+came at once, byte for byte, and else its pieces put together, of which ids, types and names are said once and all other
 texts are added up.
 """
 
@@ -28,8 +28,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from gateway_stream.events import Opaque
-from gateway_stream.wire.json_text import compact, read_object
+from gateway_stream.wire.json_text import UNREADABLE, compact, read_object
 from gateway_stream.wire.openai_chat.calls import SEEDED, Call, Position
 from gateway_stream.wire.openai_chat.views import ToolCallPiece
 
@@ -63,7 +65,7 @@ class ToolCalls:
         for number, piece in enumerate(pieces):
             known = None if whole else self._known(piece)
             if piece.function is None and (_is_foreign(piece) or _holds_pieces(known)):
-                json = place.cut(piece, "tool_calls", number)
+                json = _placeless(place.cut(piece, "tool_calls", number))
                 if whole:
                     self._blocks.single("other", opaque=_kept(json))
                 else:
@@ -179,11 +181,12 @@ class ToolCalls:
 
     def _open(self, call: Call) -> None:
         self._unopened = self._blocks.waiting = None
+        named = bool(call.name)
 
         def closing() -> BlockStatus | None:
             if call.seed:
                 self._write(call, call.seed)
-            return None if call.name else "invalid"
+            return None if named else "invalid"
 
         call.block = self._blocks.open("tool_call", id=call.id, name=call.name, closing=closing)
         if call.opaque:
@@ -202,12 +205,24 @@ def _kept(json: str) -> Opaque:
     return Opaque("openai_chat", "openai_chat", f'{{"tool_calls":[{json}]}}')
 
 
+def _placeless(json: str) -> str:
+    """An entry without its position, which is one in the stream; its other members as they came."""
+    try:
+        members = msgspec.json.decode(json, type=dict[str, msgspec.Raw])
+    except UNREADABLE:
+        return json
+    if "index" not in members:
+        return json
+    del members["index"]
+    return msgspec.json.encode(members).decode()
+
+
 def _joined(pieces: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """The pieces of one object as a whole, without its position."""
+    """The pieces of one object as a whole."""
     told: dict[str, list[Any]] = {}
     for piece in pieces:
         for key, value in piece.items():
-            if value is not None and key != "index":
+            if value is not None:
                 told.setdefault(key, []).append(value)
     joined: dict[str, Any] = {}
     for key, values in told.items():

@@ -15,6 +15,7 @@ Whose a call is and when it closes: see `calls`.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -46,6 +47,7 @@ _MESSAGE_BLOCKS: Final[dict[PartKind, BlockKind]] = {
     "refusal": "refusal",
     "other": "other",
 }
+_WITH_STATUS: Final = ("message", "function_call")
 
 
 class Blocks:
@@ -85,6 +87,10 @@ class Blocks:
     def is_done(self, slot: int | None, type_: str) -> bool:
         """Whether the item in this slot came in its last form, and nothing began there since."""
         return self._slots.is_done(slot, type_)
+
+    def has_open(self, slot: int | None, type_: str) -> bool:
+        """Whether the item in this slot has begun and is not done."""
+        return self._slots.open_item(slot, type_) is not None
 
     def begin_part(self, slot: int | None, type_: str, kind: PartKind, at: int) -> Part:
         """A text inside an item begins, or is met again."""
@@ -149,10 +155,12 @@ class Blocks:
     def conclude(self, wires: Sequence[WireItem], *, cut: bool) -> None:
         """The terminal frame's list of all items; ``cut`` where the answer is not complete.
 
-        An item that only such a list tells is whole only if it says so itself.
+        A message or function call that only such a list tells is whole only if it says so itself. Of
+        items of other types, many have no status to tell.
         """
         for wire, item in zip(wires, self._slots.listed(wires), strict=True):
-            wire.cut = wire.cut or (cut and wire.tree.get("status") != "completed")
+            doubtful = ("in_progress", None) if wire.type in _WITH_STATUS else ("in_progress",)
+            wire.cut = wire.cut or (cut and wire.tree.get("status") in doubtful)
             if item is None:
                 self._take(None, wire, {})
             elif not item.done:
@@ -173,6 +181,11 @@ class Blocks:
                 self._writer.end(index, status="truncated")
         return asks
 
+    def break_off(self) -> None:
+        """The answer fails. Calls that came in their last form are whole, though nobody may run them."""
+        self.settle_calls()
+        self._calls.close()
+
     def settle_calls(self) -> None:
         """Write the calls that waited for what follows them."""
         for item, wire, extra, answered in self._calls.waited():
@@ -184,16 +197,24 @@ class Blocks:
 
     # Opening.
 
-    def _open(self, kind: BlockKind, *, id: str | None = None, name: str | None = None) -> int:
+    def _open(
+        self,
+        kind: BlockKind,
+        wire: WireItem | None,
+        *,
+        id: str | None = None,
+        name: str | None = None,
+    ) -> int:
         self.settle_calls()
-        return self._writer.open(kind, id=id, name=name)
+        item = None if wire is None else wire.id or ""
+        return self._writer.open(kind, id=id, name=name, item=item)
 
     def _part(self, item: Item, kind: PartKind, at: int) -> Part:
         part = item.parts.get((kind, at))
         if part is None:
             part = item.parts[kind, at] = Part(item, kind, at)
             if item.type == "message":
-                part.index = self._open(_MESSAGE_BLOCKS[kind])
+                part.index = self._open(_MESSAGE_BLOCKS[kind], item.told)
             elif item.type == "reasoning":
                 part.index = self._open_reasoning(item)
             else:
@@ -202,13 +223,14 @@ class Blocks:
 
     def _open_reasoning(self, item: Item) -> int:
         if item.index is None:
-            item.index = self._open("reasoning")
+            item.index = self._open("reasoning", item.told)
         return item.index
 
     def _open_whole(self, item: Item, wire: WireItem, kind: BlockKind | None = None) -> int:
         if item.index is None:
             item.index = self._open(
                 kind or kind_of_item(wire.type),
+                wire,
                 id=wire.call_id or wire.id,
                 name=wire.name or wire.type,
             )
@@ -219,7 +241,7 @@ class Blocks:
         if item.index is None:
             wire = item.told
             call_id, name = (wire.call_id, wire.name) if wire else (None, None)
-            item.index = self._open("tool_call", id=call_id, name=name)
+            item.index = self._open("tool_call", wire, id=call_id, name=name)
             for part in item.parts.values():
                 part.index = item.index
                 item.current = part
@@ -255,7 +277,8 @@ class Blocks:
                 self._end_message(item, wire, extra)
             case "reasoning":
                 index = self._open_reasoning(item)
-                self._settle_all(item, wire)
+                if not self._settle_as_one(item, wire):
+                    self._settle_all(item, wire)
                 self._end_block(index, wire, extra)
             case "function_call" | "custom_tool_call":
                 index = self._open_call(item)
@@ -276,6 +299,20 @@ class Blocks:
                 self.cite(part, annotation)
             held[part] = fields.get("logprobs")
         return held
+
+    def _settle_as_one(self, item: Item, wire: WireItem) -> bool:
+        """Settle reasoning that came as one text, however many parts its item has; gives if it did."""
+        if len(item.parts) != 1:
+            return False
+        (part,) = item.parts.values()
+        said = "".join(part.said)
+        texts = [(kind != part.kind, text) for kind, _, text, _ in wire.texts() if text]
+        for order in (texts, sorted(texts, key=itemgetter(0))):
+            whole = "\n\n".join(text for _, text in order)
+            if said and whole.startswith(said):
+                self.settle(part, whole)
+                return True
+        return False
 
     def _end_message(self, item: Item, wire: WireItem, extra: Fields) -> None:
         logprobs = self._settle_all(item, wire)

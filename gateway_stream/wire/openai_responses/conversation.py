@@ -128,7 +128,7 @@ class Conversation:
             case ReasoningPart():
                 self._add_reasoning(part)
             case OpaquePart():
-                self._add_opaque(part)
+                self._add_opaque(part, assistant=assistant)
 
     # What the user says.
 
@@ -205,12 +205,14 @@ class Conversation:
         else:
             self.drop("reasoning: it is not encrypted, and the vendor has no id to find it by")
 
-    def _add_opaque(self, part: OpaquePart) -> None:
+    def _add_opaque(self, part: OpaquePart, *, assistant: bool) -> None:
         item = self._item(part.opaque)
         if item is None:
             return
         content = item.get("content")
-        if item.get("type") == "message" and content:
+        if not assistant and str(item.get("type")).startswith("input_"):
+            self._add_input(item)
+        elif item.get("type") == "message" and content:
             self._add_message(item, content[0])
         else:
             self._items.append(item)

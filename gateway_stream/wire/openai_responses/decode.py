@@ -28,7 +28,12 @@ from gateway_stream.events import Failure
 from gateway_stream.wire.failures import read_stream_failure
 from gateway_stream.wire.json_text import UNREADABLE, compact
 from gateway_stream.wire.openai_responses.blocks import Blocks
-from gateway_stream.wire.openai_responses.items import PartKind, WireItem, annotations_of
+from gateway_stream.wire.openai_responses.items import (
+    PartKind,
+    WireItem,
+    annotations_of,
+    kind_of_part,
+)
 from gateway_stream.wire.openai_responses.response import ENDS, Response
 from gateway_stream.wire.openai_responses.views import (
     Fields,
@@ -169,13 +174,20 @@ class Translation:
         self._settle(view, text.item, text.kind, getattr(view, text.whole))
 
     def _part_added(self, view: Frame, _data: bytes) -> None:
-        known = _PARTS.get(str(read_object(view.part).get("type")))
+        known = self._part(view, read_object(view.part))
         if known is not None:
             self._blocks.begin_part(view.output_index, *known, _place(view))
 
+    def _part(self, view: Frame, fields: dict[str, Any]) -> tuple[str, PartKind] | None:
+        """Where a part belongs: by its type, or to the message that is open in its place."""
+        known = _PARTS.get(str(fields.get("type")))
+        if known is None and self._blocks.has_open(view.output_index, "message"):
+            return "message", kind_of_part(fields)
+        return known
+
     def _part_done(self, view: Frame, _data: bytes) -> None:
         fields = read_object(view.part)
-        known = _PARTS.get(str(fields.get("type")))
+        known = self._part(view, fields)
         if known is None:
             return
         part = self._settle(view, *known, fields.get("refusal", fields.get("text")))
@@ -271,7 +283,7 @@ class Translation:
         failure = read_stream_failure(data) or read_stream_failure(
             compact({"error": error}).encode()
         )
-        self._blocks.settle_calls()
+        self._blocks.break_off()
         self._writer.fail(failure or _unexplained("the stream reports an error"))
 
     def _unknown(self, type_: str, data: bytes) -> None:
@@ -279,11 +291,11 @@ class Translation:
         if failure is None:
             self._writer.notice("unknown_event", type_ or data[:200].decode("utf-8", "replace"))
         else:
-            self._blocks.settle_calls()
+            self._blocks.break_off()
             self._writer.fail(failure)
 
     def _fail(self, error: bytes | None, what: str) -> None:
-        self._blocks.settle_calls()
+        self._blocks.break_off()
         failure = read_stream_failure(b'{"error":' + error + b"}") if error else None
         self._writer.fail(failure or _unexplained(what))
 

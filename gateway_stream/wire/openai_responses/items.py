@@ -32,6 +32,7 @@ __all__ = [
     "WireItem",
     "annotations_of",
     "kind_of_item",
+    "kind_of_part",
     "media_of",
     "same_json",
     "source_of",
@@ -63,6 +64,11 @@ _MESSAGE_PARTS: Final[dict[str, PartKind]] = {
     "text": "text",
     "refusal": "refusal",
 }
+
+
+def kind_of_part(part: dict[str, Any]) -> PartKind:
+    """The kind of text that a part of a message is."""
+    return _MESSAGE_PARTS.get(_word(part.get("type")) or "text", "other")
 
 
 def kind_of_item(type_: str) -> BlockKind:
@@ -124,7 +130,7 @@ class WireItem:
         match self.type:
             case "message":
                 for at, part in enumerate(_parts(tree.get("content"))):
-                    kind = _MESSAGE_PARTS.get(_word(part.get("type")) or "text", "other")
+                    kind = kind_of_part(part)
                     text = part.get("refusal" if kind == "refusal" else "text")
                     yield kind, at, text if isinstance(text, str) else None, part
             case "reasoning":

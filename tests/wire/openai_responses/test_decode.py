@@ -14,6 +14,7 @@ from tests.wire.openai_responses.answers import FAMILY, item_id, turn_of
 from tests.wire.openai_responses.frames import (
     COUNTS,
     Json,
+    added,
     body,
     done,
     message,
@@ -166,7 +167,33 @@ def test_a_part_that_nothing_here_knows_is_kept_whole() -> None:
     events = decode(
         FAMILY, body(done(0, message("m") | {"content": [part]}), response("completed"))
     )
-    assert BlockStart(0, "other") in events
+    assert BlockStart(0, "other", item="m") in events
     (block,) = fold(events).blocks
     assert block.opaque is not None
     assert json.loads(block.opaque.json)["content"] == [part]
+
+
+def test_a_part_that_nothing_here_knows_keeps_its_place() -> None:
+    parts: list[Json] = [{"type": "output_audio", "data": "A"}, {"type": "refusal", "refusal": "N"}]
+    begun = [
+        {
+            "type": "response.content_part.added",
+            "output_index": 0,
+            "content_index": at,
+            "part": part,
+        }
+        for at, part in enumerate(parts)
+    ]
+    item = message("m") | {"content": parts}
+    turn = turn_of(added(0, message("m")), *begun, done(0, item), response("completed"))
+    assert [block.kind for block in turn.blocks] == ["other", "refusal"]
+
+
+def test_a_block_names_the_item_that_was_announced() -> None:
+    frames = [
+        *(text_delta(0, "a"), done(0, message("m", "a"))),
+        *(added(1, message("A")), text_delta(1, "b"), done(1, message("B", "b"))),
+        done(2, {"type": "compaction"}),
+    ]
+    events = decode(FAMILY, body(*frames, response("completed")))
+    assert [event.item for event in events if isinstance(event, BlockStart)] == [None, "A", ""]

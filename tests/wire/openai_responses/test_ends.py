@@ -163,3 +163,28 @@ def test_a_failure_that_nobody_explains_is_one_too(kind: str) -> None:
     failure = partial_of(text_delta(0, "par"), response(kind, error=None)).failure
     assert failure is not None
     assert kind in failure.message
+
+
+@pytest.mark.parametrize("error", [{"type": "error", "message": "No."}, response("failed")])
+def test_a_call_that_was_done_before_the_failure_is_whole_and_keeps_its_data(error: Json) -> None:
+    answer = partial_of(done(0, call("a", "f", "{}")), error)
+    (asked,) = answer.tool_calls
+    assert (asked.status, asked.runnable) == ("complete", False)
+    assert answer.blocks[0].opaque is not None
+
+
+@pytest.mark.parametrize(
+    ("item", "status"),
+    [
+        ({"type": "reasoning", "summary": []}, "complete"),
+        ({"type": "compaction"}, "complete"),
+        ({"type": "web_search_call", "status": "in_progress"}, "truncated"),
+        (message("m", "On"), "truncated"),
+        (call("a", "f", "{}"), "truncated"),
+    ],
+)
+def test_only_what_may_be_cut_is_cut_where_nobody_says_that_it_is_whole(
+    item: Json, status: str
+) -> None:
+    (block,) = turn_of(response("incomplete", item)).blocks
+    assert block.status == status

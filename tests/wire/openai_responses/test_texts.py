@@ -155,3 +155,32 @@ def test_halves_of_a_pair_in_two_deltas_are_no_mismatch() -> None:
     ]
     whole = KINDS["text"][4]("\U0001f680")
     assert block_of(body(*frames, done(0, whole), response("completed"))).text == "\U0001f680"
+
+
+def thought(kind: str, at: int, text: str) -> Json:
+    """A delta of reasoning."""
+    index = "summary_index" if kind == "reasoning_summary_text" else "content_index"
+    return {"type": f"response.{kind}.delta", "output_index": 0, index: at, "delta": text}
+
+
+@pytest.mark.parametrize(
+    ("deltas", "text"),
+    [
+        ([("reasoning_summary_text", 0, "One.\n\nTwo.")], "One.\n\nTwo.\n\nRaw."),
+        ([("reasoning_summary_text", 0, "One.\n\nTwo.\n\nRaw.")], "One.\n\nTwo.\n\nRaw."),
+        ([("reasoning_text", 0, "Raw.")], "Raw.\n\nOne.\n\nTwo."),
+        ([("reasoning_text", 0, "Raw.\n\nOne.")], "Raw.\n\nOne.\n\nTwo."),
+        (
+            [("reasoning_summary_text", 0, "One."), ("reasoning_summary_text", 1, "Tw")],
+            "One.\n\nTwo.\n\nRaw.",
+        ),
+    ],
+)
+def test_reasoning_that_streamed_as_one_text_is_not_said_again_in_its_parts(
+    deltas: list[tuple[str, int, str]], text: str
+) -> None:
+    summary = [{"type": "summary_text", "text": text} for text in ("One.", "Two.")]
+    item = REASONING | {"summary": summary, "content": [{"type": "reasoning_text", "text": "Raw."}]}
+    frames = [added(0, REASONING), *(thought(*delta) for delta in deltas), done(0, item)]
+    answer = fold(decode("openai_responses", body(*frames, response("completed"))))
+    assert answer.reasoning == text
