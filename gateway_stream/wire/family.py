@@ -151,11 +151,11 @@ class Family(NamedTuple):
     name: str
     translator: Callable[[AnswerWriter], Translator]
     encode_request: Callable[[Request, str | None], WireRequest]
-    decode_request: DecodeRequest = None  # type: ignore[assignment]
-    composer: Callable[[], Composer] = None  # type: ignore[assignment]
-    compose_answer: Callable[[Turn | Failure], bytes] = None  # type: ignore[assignment]
-    streamed: Carries = None  # type: ignore[assignment]
-    whole: Carries = None  # type: ignore[assignment]
+    decode_request: DecodeRequest
+    composer: Callable[[], Composer]
+    compose_answer: Callable[[Turn | Failure], bytes]
+    streamed: Carries
+    whole: Carries
 
 
 # The grammar. States: "idle" before Start, "open" after it, "done" after the terminal event.

@@ -84,6 +84,7 @@ DROPPED: Final[dict[str, dict[str, str]]] = {
         "output_index": _POSITION,
         "item_id": _POSITION,
         "annotation_index": _POSITION,
+        "content_index": _POSITION,
         "summary_index": _POSITION,
         "command_index": _POSITION,
         "partial_image_index": _POSITION,

@@ -32,7 +32,7 @@ __all__ = ["EVENT_LIMIT", "Frame", "FrameDecoder", "Stray", "encode_frame", "too
 EVENT_LIMIT: Final = 16 * 1024 * 1024
 """Bytes that one event may have, unless told otherwise."""
 
-_FEW: Final = 5  # lines, for which a look at their order costs more than it saves
+_ONE: Final = 3  # lines that one event may have, if it is written as nearly all are
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -152,8 +152,8 @@ class FrameDecoder:
         lines = text.split(b"\n")
         rest = lines.pop()
         bounded = self._size + len(text) <= self._limit
-        if bounded and len(lines) > _FEW and not (self._data or self._event or self._retry):
-            lines = self._take_plain(lines)
+        if bounded and not (self._data or self._event or self._retry):
+            lines = self._take_plain(lines) if len(lines) > _ONE else self._take_one(lines)
         for line in lines:
             if not line:
                 self._dispatch()
@@ -169,11 +169,24 @@ class FrameDecoder:
         if rest:
             self._hold(rest)
 
-    def _take_plain(self, lines: list[bytes]) -> list[bytes]:
-        """Take events from the front as long as they are written as nearly all are; give what is left.
+    def _take_one(self, lines: list[bytes]) -> list[bytes]:
+        """Take one event that came alone, if it is one ``data`` line, perhaps after its ``event`` line."""
+        if not lines or lines[-1]:
+            return lines
+        name, line = b"", lines[-2] if len(lines) > 1 else b""
+        if len(lines) == _ONE:
+            name = lines[0]
+            if name[:7] != b"event: ":
+                return lines
+        if line[:6] != b"data: ":
+            return lines
+        event = name[7:].decode("utf-8", "replace")
+        self._out.append(Frame(line[6:], event or "message", self._id))
+        self.last_event_id = self._id
+        return []
 
-        Such an event is one ``data`` line, perhaps an ``event`` line before it, and a blank line.
-        """
+    def _take_plain(self, lines: list[bytes]) -> list[bytes]:
+        """Take such events from the front of several; give the lines that are left."""
         out, id_ = self._out, self._id
         taken = 0
         if not any(lines[1::2]):

@@ -25,7 +25,8 @@ from gateway_stream.events import (
 )
 from gateway_stream.turn import fold
 from gateway_stream.wire.decoder import Decoder
-from gateway_stream.wire.family import Family, WireRequest, check_grammar
+from gateway_stream.wire import FAMILIES
+from gateway_stream.wire.family import WireRequest, check_grammar
 from gateway_stream.wire.json_text import UNREADABLE, read_view
 from gateway_stream.wire.sse import encode_frame
 
@@ -116,7 +117,9 @@ def _encode(request: Request, provider: str | None) -> WireRequest:
     )
 
 
-PLAIN: Final = Family(name="plain", translator=PlainTranslation, encode_request=_encode)
+PLAIN: Final = FAMILIES["openai_chat"]._replace(
+    name="plain", translator=PlainTranslation, encode_request=_encode
+)
 
 
 def plain(*chunks: bytes, clean: bool = True) -> list[Event]:

@@ -83,6 +83,9 @@ _ANSWER: Final[dict[str, Any]] = {
 }
 
 
+_UNHELD: Final = object()
+
+
 class Leftovers:
     """What is left of the frames of one answer."""
 
@@ -138,17 +141,9 @@ def _first(choice: Any, place: int) -> bool:
 
 def _rest(value: Any, held: Any) -> Any:
     """``value`` without what is ``held``, and without what says nothing."""
-    if isinstance(value, dict):
-        known = held if isinstance(held, dict) else {}
-        if value.get("delta") is not None:
-            known = {**known, "message": None} if "message" in known else known
-        rest = {
-            key: _rest(inner, known.get(key))
-            for key, inner in value.items()
-            if not (key in known and known[key] is None)
-        }
-        return {key: inner for key, inner in rest.items() if not _says_nothing(inner)}
-    if isinstance(value, list) and isinstance(held, list):
+    if type(value) is dict:
+        return _rest_of_object(value, held if type(held) is dict else {})
+    if type(value) is list and type(held) is list:
         rests = [
             _rest(inner, held[0])
             for inner in value
@@ -156,6 +151,19 @@ def _rest(value: Any, held: Any) -> Any:
         ]
         return [inner for inner in rests if not _says_nothing(inner)]
     return value
+
+
+def _rest_of_object(value: dict[str, Any], held: dict[str, Any]) -> dict[str, Any]:
+    copied = "message" if value.get("delta") is not None and "message" in held else None
+    rest = {}
+    for key, inner in value.items():
+        within = held.get(key, _UNHELD)
+        if within is None or key == copied:
+            continue
+        left = _rest(inner, within) if type(inner) is dict or type(inner) is list else inner
+        if not _says_nothing(left):
+            rest[key] = left
+    return rest
 
 
 def _is_foreign(call: Any) -> bool:
@@ -168,7 +176,7 @@ def _is_foreign(call: Any) -> bool:
 
 
 def _says_nothing(value: Any) -> bool:
-    return value is None or value in ("", [], {})
+    return value is None or (not value and type(value) in (str, list, dict))
 
 
 def _difference(tree: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:

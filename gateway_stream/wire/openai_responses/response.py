@@ -44,6 +44,7 @@ _HELD: Final = _ECHOES | {
     "status",
     "error",
 }
+_NULL: Final = msgspec.Raw(b"null")
 _REASONS: Final[dict[str, StopReason]] = {
     "max_output_tokens": "max_tokens",
     "max_tokens": "max_tokens",
@@ -124,9 +125,7 @@ class Response:
         rest = {
             name: value
             for name, value in self.fields.items()
-            if name not in _HELD
-            and bytes(value) != b"null"
-            and bytes(value) != bytes(told.get(name, b""))
+            if name not in _HELD and value not in (_NULL, told.get(name))
         }
         usage = self._tree.get("usage")
         if isinstance(usage, dict) and (extra := _uncounted(usage)):
@@ -137,11 +136,13 @@ class Response:
 def _counted(usage: Any) -> dict[str, tuple[tuple[str, ...], int]]:
     """Where each count stands, and the count."""
     found: dict[str, tuple[tuple[str, ...], int]] = {}
+    if not isinstance(usage, dict):
+        return found
     for name, paths in _COUNTS.items():
         for path in paths:
-            value = usage
-            for key in path:
-                value = value.get(key) if isinstance(value, dict) else None
+            value = usage.get(path[0])
+            if len(path) > 1:
+                value = value.get(path[1]) if isinstance(value, dict) else None
             count = as_count(value)
             if count is not None:
                 found[name] = (path, count)

@@ -15,6 +15,8 @@ from gateway_stream.events import (
 )
 from gateway_stream.testing import check_answer
 from gateway_stream.wire.encoder import Encoder
+from tests.support.corpus import Recording, hostile, of_recording
+from tests.support.corpus import own as recorded
 from tests.support.decoding import decode
 from tests.wire.openai_responses.bodies import own
 from tests.wire.openai_responses.frames import (
@@ -147,3 +149,18 @@ def test_an_item_that_has_no_status_gets_one(item: Tree) -> None:
     events = read_again(item)
     assert frames(*events)[-1]["response"]["output"] == [{**item, "status": "completed"}]
     check_answer(FAMILY, events)
+
+
+def test_an_item_that_changed_its_names_has_those_of_its_last_form() -> None:
+    begun, ended = ({**SEARCH, "call_id": id_} for id_ in ("c1", "c2"))
+    events = decode(
+        "openai_responses", body(added(0, begun), done(0, ended), response("completed"))
+    )
+    check_answer(FAMILY, events)
+
+
+@pytest.mark.parametrize("recording", [*recorded(), *hostile()], ids=of_recording)
+def test_every_oddity_of_every_family_is_read_back_as_its_canonical_form(
+    recording: Recording,
+) -> None:
+    check_answer(FAMILY, decode(recording.family, recording.body))
