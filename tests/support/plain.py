@@ -24,8 +24,8 @@ from gateway_stream.events import (
     Usage,
 )
 from gateway_stream.turn import fold
-from gateway_stream.wire.decoder import Decoder
 from gateway_stream.wire import FAMILIES
+from gateway_stream.wire.decoder import Decoder
 from gateway_stream.wire.family import WireRequest, check_grammar
 from gateway_stream.wire.json_text import UNREADABLE, read_view
 from gateway_stream.wire.sse import encode_frame
