@@ -27,7 +27,7 @@ _NAMES: Final = {
 _HEAD: Final = """\
 # What each family carries
 
-An answer of one family can be written in another, which is what a gateway between them does. This is what of it arrives. The table is printed from the code that the tests hold every encoder to (`python docs/make_carries.py`): for each answer, recorded or made up, what a family writes is read back as this table says, streamed and whole.
+An answer of one family can be written in another, which is what a gateway between them does ([how to](../../how-to/translate-between-families.md)). This is what of it arrives. The table is printed from the code that the tests hold every encoder to (`python docs/make_carries.py`): for each answer, recorded or made up, what a family writes is read back as this table says, streamed and whole.
 
 - *yes*: it arrives as it is.
 - *as ...*: it arrives as something else; of what is "as `media`" only the images and files arrive.

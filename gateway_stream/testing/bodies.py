@@ -139,7 +139,7 @@ def split_events(body: bytes) -> list[bytes]:
 
 
 def _as_bytes(family: FamilyName, frame: Frame) -> bytes:
-    data = encode_frame(frame.data, "" if frame.event == "message" else frame.event)
+    data = encode_frame(frame.data, frame.event)
     return data.replace(b"\n", b"\r\n") if family == "gemini" else data
 
 

@@ -158,7 +158,7 @@ def _check_in_time(family: Family, events: Sequence[Event]) -> None:
         elif (index := getattr(event, "index", None)) is not None:
             open_blocks.add(index)
         for frame in encoder.encode(event):
-            read.extend(decoder.feed(encode_frame(frame.data, _name(frame.event))))
+            read.extend(decoder.feed(encode_frame(frame.data, frame.event)))
         if isinstance(event, Stop | Failure):
             break
         due = min(open_blocks, default=len(given.partial().blocks))
@@ -176,7 +176,7 @@ def _check_ends(family: Family, events: Sequence[Event]) -> None:
     frames = [frame for event in events for frame in encoder.encode(event)]
     read: list[Event] = []
     for frame in frames[:-1]:
-        read += decoder.feed(encode_frame(frame.data, _name(frame.event)))
+        read += decoder.feed(encode_frame(frame.data, frame.event))
     read += decoder.close(clean=False)
     _hold("no false end", [event for event in read if isinstance(event, Stop)], [], b"")
 
@@ -207,10 +207,6 @@ def _like(expected: list[Event], read: list[Event]) -> list[Event]:
 
 def _parsed(json: str | None) -> Any:
     return None if json is None else msgspec.json.decode(json or "{}")
-
-
-def _name(event: str) -> str:
-    return "" if event == "message" else event
 
 
 def _hold(rule: str, found: object, expected: object, body: bytes) -> None:

@@ -166,9 +166,7 @@ def encode_stream(family: Family, events: Iterable[Event]) -> bytes:
     """
     encoder = Encoder(family)
     return b"".join(
-        encode_frame(frame.data, "" if frame.event == "message" else frame.event)
-        for event in events
-        for frame in encoder.encode(event)
+        encode_frame(frame.data, frame.event) for event in events for frame in encoder.encode(event)
     )
 
 

@@ -176,7 +176,7 @@ class _Recording:
         """A frame's bytes, from its tree where it has one."""
         tree, frame = self._trees[place], self._frames[place]
         data = frame.data if tree is None else compact(tree).encode()
-        return data if self._single else encode_frame(data, _name(frame))
+        return data if self._single else encode_frame(data, frame.event)
 
     def outcome(self, others: dict[int, bytes] | None = None) -> tuple[list[Event], Stop | None]:
         """The events of the frames, some of them replaced, and the stop that they named."""
@@ -220,10 +220,6 @@ def _frames_of(family: Family, body: bytes) -> list[Frame]:
     decoder.feed(body)
     decoder.close()
     return decoder.take_frames()
-
-
-def _name(frame: Frame) -> str:
-    return "" if frame.event == "message" else frame.event
 
 
 def _tree_of(data: bytes) -> Any:

@@ -152,7 +152,7 @@ class FrameDecoder:
         lines = text.split(b"\n")
         rest = lines.pop()
         bounded = self._size + len(text) <= self._limit
-        if bounded and not (self._data or self._event or self._retry):
+        if bounded and not (self._data or self._event or self._retry is not None):
             lines = self._take_plain(lines) if len(lines) > _ONE else self._take_one(lines)
         for line in lines:
             if not line:
@@ -259,7 +259,10 @@ def too_large(what: str, limit: int) -> ProtocolError:
 
 
 def encode_frame(data: bytes, event: str = "") -> bytes:
-    """One event as bytes: an ``event`` line if it has a name, its ``data`` lines, a blank line."""
-    name = b"event: " + event.encode() + b"\n" if event else b""
+    """One event as bytes: an ``event`` line if it has a name, its ``data`` lines, a blank line.
+
+    The name ``message`` is that of events without one, so `Frame.event` can be given as it is.
+    """
+    name = b"event: " + event.encode() + b"\n" if event not in ("", "message") else b""
     lines = b"".join(b"data: " + line + b"\n" for line in data.split(b"\n"))
     return name + lines + b"\n"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _RUNS = 3
-_ROUNDS = 4
+_ROUNDS = 8
 
 
 def cost(run: Callable[[int], object], size: int) -> float:

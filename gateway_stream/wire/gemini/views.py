@@ -119,17 +119,21 @@ class _PlainCandidate(msgspec.Struct, gc=False):
     citations: None = msgspec.field(default=None, name="citationMetadata")
     url_context: None = msgspec.field(default=None, name="urlContextMetadata")
     safety_ratings: None = msgspec.field(default=None, name="safetyRatings")
+    finish_message: str | None = msgspec.field(default=None, name="finishMessage")
 
 
 class PlainFrame(msgspec.Struct, gc=False):
     """A frame that brings a piece of text or of a thought, and counts, and nothing else.
 
     Nearly all frames do. The types say so: what has any other content does not fit, which msgspec
-    finds out faster than a reader that looks at each field.
+    finds out faster than a reader that looks at each field. Names and messages are not read again, and
+    are here because one that `Frame` refuses must not pass: it has a notice.
     """
 
     candidates: tuple[_PlainCandidate]
     usage: Counts = msgspec.field(name="usageMetadata")
+    model: str | None = msgspec.field(default=None, name="modelVersion")
+    id: str | None = msgspec.field(default=None, name="responseId")
     feedback: None = msgspec.field(default=None, name="promptFeedback")
     error: None = None
 

@@ -9,7 +9,7 @@ be written as fractions or as text; `gateway_stream.wire.openai_chat.usage` read
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args, get_origin
 
 import msgspec
 
@@ -148,13 +148,21 @@ def _plain(view: type[msgspec.Struct], required: dict[str, Any], **open_: Any) -
     for name, field in others.items():
         if name not in required:
             default = msgspec.field(default=None, name=field.encode_name)
-            fields.append((name, open_.get(name, _Nothing), default))
+            fields.append((name, open_.get(name, _nothing(field.type)), default))
     return msgspec.defstruct(f"Plain{view.__name__}", fields, gc=False)
+
+
+def _nothing(type_: Any) -> Any:
+    """What a field of ``type_`` holds that says nothing, and is of that type."""
+    if type_ is Any:
+        return _Nothing
+    lists = [member for member in get_args(type_) if get_origin(member) is list]
+    return tuple[()] | None if lists else None
 
 
 _PlainDelta = _plain(Delta, {"content": str}, role=Any)
 _PlainChoice = _plain(
-    Choice, {"delta": _PlainDelta}, index=Literal[0] | None, message=Any, text=Any
+    Choice, {"delta": _PlainDelta}, index=Literal[0] | None, message=Delta | None, text=Any
 )
 PlainChunk: Any = _plain(
     Chunk,

@@ -56,7 +56,7 @@ class Blocks:
     def __init__(self, writer: AnswerWriter) -> None:
         self.live: dict[PartName, Part] = {}
         self._writer = writer
-        self._slots = Slots()
+        self._slots = Slots(self.live)
         self._calls = Calls(writer)
 
     # What frames say.
@@ -65,7 +65,7 @@ class Blocks:
         """A new response begins inside the stream: its indices are its own."""
         self.settle_calls()
         if self._slots:
-            self._slots = Slots()
+            self._slots = Slots(self.live)
             self.live.clear()
 
     def announce(self, slot: int | None, wire: WireItem) -> None:

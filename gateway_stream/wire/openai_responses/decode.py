@@ -121,7 +121,7 @@ class Translation:
             if view is None:
                 return
         delta = view.delta
-        if type(delta) is str and view.error is None:
+        if type(delta) is str and view.error is None and view.error_code is None:
             name = (view.type, view.output_index, view.content_index, view.summary_index)
             part = self._live.get(name)
             if part is not None and part.item.current is part:

@@ -98,9 +98,15 @@ class Item:
 
 
 class Slots:
-    """The items of one response, by where they come."""
+    """The items of one response, by where they come.
 
-    def __init__(self) -> None:
+    Args:
+        live: the texts that deltas go straight to, by the names that their frames give them. It is
+            emptied whenever an item takes a place, since the same name may mean another text then.
+    """
+
+    def __init__(self, live: dict[PartName, Part]) -> None:
+        self._live = live
         self._items: list[Item] = []
         self._slots: dict[tuple[int | None, str], Item] = {}
         self._open: defaultdict[str, list[Item]] = defaultdict(list)
@@ -113,7 +119,7 @@ class Slots:
         """A new item."""
         item = Item(type_)
         self._items.append(item)
-        self._slots[index, type_] = item
+        self._place(item, index)
         self._open[type_].append(item)
         return item
 
@@ -134,8 +140,12 @@ class Slots:
         if unplaced is None or unplaced.done:
             return None
         del self._slots[None, type_]
-        self._slots[index, type_] = unplaced
+        self._place(unplaced, index)
         return unplaced
+
+    def _place(self, item: Item, index: int | None) -> None:
+        self._slots[index, item.type] = item
+        self._live.clear()
 
     def _newest_open(self, type_: str) -> Item | None:
         items = self._open[type_]
