@@ -61,7 +61,7 @@ bench: $(VENV)/.made
 	$(BIN)/python -m benchmarks.run
 
 clean:
-	rm -rf .venv .venv-* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* benchmarks/.environments build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gateway_stream needs Python 3.11 or later; this is " + sys.version.split()[0] + ": give one with PYTHON=")'

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import asyncio
     from types import TracebackType
 
+    from anyio import CancelScope
+
     from gateway_stream.net.loops import LoopState
     from gateway_stream.net.transport import Exchange
     from gateway_stream.wire.decoder import Decoder
@@ -86,6 +88,7 @@ class EventStream:
         self._ended = False
         self._closed = False
         self._free = True  # whether no connection is held
+        self._sending: CancelScope | None = None
         self._cause: GatewayError | None = None
 
     # Reading.
@@ -212,10 +215,18 @@ class EventStream:
         if self._closed:
             message = "this stream was closed before its request was sent"
             raise ConfigError(message, hint="Make another with client.stream().")
+        import anyio  # noqa: PLC0415  a client has loaded both, an import need not
+
+        from gateway_stream.net.loops import running_loop  # noqa: PLC0415
+
+        running_loop()
         self._called = self._read_at = perf_counter()
-        opened = await self._open()
-        self._opened = opened
-        if self._closed:  # by another task, while this one waited
+        with anyio.CancelScope() as self._sending:
+            self._opened = await self._open()
+        self._sending, opened = None, self._opened
+        if opened is None:  # closed by another task, while this one waited
+            raise self._closed_early()
+        if self._closed:
             opened.exchange.abort()
             raise self._closed_early()
         self._free = False
@@ -247,17 +258,19 @@ class EventStream:
             if opened.notices:
                 return
         self._claim()
+        chunk: bytes | None = None
         try:
             chunk = await opened.exchange.read()
         except ConnectionLost as lost:
-            if not self._closed:
-                self._cause = lost
-                self._take(opened, opened.decoder.close(clean=False))
-        else:
-            if not self._closed:  # by another task, while this one waited
-                self._take_chunk(opened, chunk)
+            self._cause = None if self._closed else lost
         finally:
             self._reading = False
+        if self._closed:  # by another task, while this one waited
+            self._take(opened, opened.decoder.fail(self._closed_early().failure()))
+        elif chunk is None:
+            self._take(opened, opened.decoder.close(clean=False))
+        else:
+            self._take_chunk(opened, chunk)
 
     def _take_chunk(self, opened: Opened, chunk: bytes) -> None:
         if not chunk:
@@ -292,9 +305,14 @@ class EventStream:
     # Leaving.
 
     async def aclose(self) -> None:
-        """Give no more events, and close the connection if the answer has not ended."""
+        """Give no more events, and close the connection if the answer has not ended.
+
+        A task that waits for the answer just then gets `StreamTruncated`: it was no whole one.
+        """
         self._closed = self._ended = True
         self._ready = iter(())
+        if self._sending is not None:
+            self._sending.cancel()
         if self._opened is not None and not self._free:
             self._free = True
             self._opened.exchange.abort()

@@ -255,18 +255,18 @@ class Accumulator:
 
     def add(self, event: Event) -> None:
         """Take the next event."""
-        kind = type(event)
-        if kind is TextDelta or kind is ReasoningDelta or kind is RefusalDelta:
-            self._blocks[event.index].fragments.append(event.text)  # type: ignore[union-attr]
-        elif kind is ToolCallDelta:
-            self._blocks[event.index].fragments.append(event.arguments)  # type: ignore[union-attr]
-        else:
-            self._add_rare(event)
+        self.extend((event,))
 
     def extend(self, events: Iterable[Event]) -> None:
-        """Take several events."""
+        """Take the next events."""
         for event in events:
-            self.add(event)
+            kind = type(event)
+            if kind is TextDelta or kind is ReasoningDelta or kind is RefusalDelta:
+                self._blocks[event.index].fragments.append(event.text)  # type: ignore[union-attr]
+            elif kind is ToolCallDelta:
+                self._blocks[event.index].fragments.append(event.arguments)  # type: ignore[union-attr]
+            else:
+                self._add_rare(event)
 
     def _add_rare(self, event: Event) -> None:
         match event:
@@ -330,8 +330,7 @@ class Accumulator:
 def fold(events: Iterable[Event]) -> Turn | PartialTurn:
     """The answer that ``events`` add up to: a `Turn` only if a `Stop` ended them."""
     accumulator = Accumulator()
-    last: Event | None = None
-    for event in events:
-        accumulator.add(event)
-        last = event
-    return accumulator.turn() if isinstance(last, Stop) else accumulator.partial()
+    taken = list(events)
+    accumulator.extend(taken)
+    whole = bool(taken) and isinstance(taken[-1], Stop)
+    return accumulator.turn() if whole else accumulator.partial()

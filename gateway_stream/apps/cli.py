@@ -93,6 +93,7 @@ def _usage_line(error: Exception) -> str:
     """What typer says about a wrong call, in one line."""
     context = getattr(error, "ctx", None)
     told = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+    told = told.replace(": Value error, ", ": ")  # of pydantic, which newer ones ask
     return f"{told}; see {context.command_path if context else 'gateway-stream'} --help"
 
 

@@ -31,11 +31,32 @@ if TYPE_CHECKING:
 
     from gateway_stream.net.transport import Exchange, Transport
 
-__all__ = ["DRAIN_BYTES", "DRAIN_SECONDS", "DRAIN_WAIT_SECONDS", "LoopState", "LoopStates"]
+__all__ = [
+    "DRAIN_BYTES",
+    "DRAIN_SECONDS",
+    "DRAIN_WAIT_SECONDS",
+    "LoopState",
+    "LoopStates",
+    "running_loop",
+]
 
 DRAIN_SECONDS: Final = 0.25
 DRAIN_BYTES: Final = 64 * 1024
 DRAIN_WAIT_SECONDS: Final = 0.025
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """The loop that runs.
+
+    Raises:
+        ConfigError: none does, or it is not asyncio's.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        message = "gateway_stream runs on asyncio, because aiohttp does"
+        hint = "Under trio, run it with anyio's asyncio backend."
+        raise ConfigError(message, hint=hint) from None
 
 
 class LoopStates:
@@ -56,13 +77,7 @@ class LoopStates:
         Raises:
             ConfigError: the loop is not asyncio's, or it cannot be connected from.
         """
-        try:
-            key = (os.getpid(), asyncio.get_running_loop())
-        except RuntimeError:
-            message = "gateway_stream runs on asyncio, because aiohttp does"
-            raise ConfigError(
-                message, hint="Under trio, run it with anyio's asyncio backend."
-            ) from None
+        key = (os.getpid(), running_loop())
         while True:
             state = self._states.get(key)
             if state is not None and not state.closed:
@@ -116,11 +131,13 @@ class LoopState:
         called = perf_counter()
         lease = await self.leases.acquire()
         queued = perf_counter() - called
-        try:
-            await self._prefer_a_drained_connection()
-        except BaseException:
-            lease.release()
-            raise
+        if self._draining and not self._kept:
+            try:
+                with anyio.move_on_after(DRAIN_WAIT_SECONDS):
+                    await self._drained.wait()
+            except BaseException:
+                lease.release()
+                raise
         exchange = await self.transport.send(url, headers, body, lease)
         exchange.queued = queued
         # A request that had to open a connection found none: those that were kept have gone.
@@ -159,11 +176,6 @@ class LoopState:
         self._draining -= 1
         self._drained.set()
         self._drained = anyio.Event()
-
-    async def _prefer_a_drained_connection(self) -> None:
-        if self._draining and not self._kept:
-            with anyio.move_on_after(DRAIN_WAIT_SECONDS):
-                await self._drained.wait()
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = self.loop.create_task(work, name=name)

@@ -9,6 +9,10 @@ aborted, which is synchronous and so works under cancellation and from a finaliz
 
 An abort says no goodbye. TLS would wait half a minute for the other side's, and a proxy that waits
 for its model does not read what its client says: it only sees a connection that ends.
+
+Where HTTP's framing breaks inside a body (a proxy writes its error page into an open stream), aiohttp
+closes the connection and leaves the reader waiting; so an exchange looks for the end of its
+connection itself.
 """
 
 from __future__ import annotations
@@ -16,9 +20,11 @@ from __future__ import annotations
 from io import BytesIO
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
 import aiohttp
 import anyio
+from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from gateway_stream.errors import (
@@ -32,11 +38,14 @@ from gateway_stream.net.hidden import Hidden
 from gateway_stream.net.leases import closed
 
 if TYPE_CHECKING:
+    import asyncio
     import ssl
     from collections.abc import Mapping
-    from types import SimpleNamespace
 
-    from aiohttp.tracing import TraceConfig
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
 
     from gateway_stream.net.leases import Lease
     from gateway_stream.net.surroundings import Proxy
@@ -54,12 +63,11 @@ class Exchange:
 
     def __init__(
         self,
-        response: aiohttp.ClientResponse,
+        response: _Response,
         lease: Lease,
         live: set[Exchange],
         *,
-        connect: float,
-        reused: bool,
+        connect: float | None,
     ) -> None:
         self._response = response
         self._content = response.content
@@ -68,10 +76,13 @@ class Exchange:
         self._aborted = False
         live.add(self)
         self.queued = 0.0
-        self.connect = connect
-        self.reused = reused
+        self.connect = connect or 0.0
+        self.reused = connect is None
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
+        self._connection_end = response.handler.closed
+        if self._connection_end is not None and not self.at_end:
+            self._connection_end.add_done_callback(self._break_off)
 
     async def read(self) -> bytes:
         """The next bytes of the body as they come; empty at its end.
@@ -81,7 +92,7 @@ class Exchange:
         """
         try:
             chunk = await self._content.readany()
-        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+        except (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError) as error:
             self.abort()
             message = f"the connection to the gateway was lost: {_reason(error)}"
             raise ConnectionLost(
@@ -113,8 +124,7 @@ class Exchange:
         return self._content.is_eof()
 
     def release(self) -> None:
-        """Give the connection back to the pool: its response is at its end."""
-        self._response.release()
+        """The response is at its end, so its connection is back in the pool: free the slot."""
         self._free()
 
     def abort(self) -> None:
@@ -124,7 +134,15 @@ class Exchange:
             self._response.close()
             self._free()
 
+    def _break_off(self, _end: object) -> None:
+        """The connection has ended: tell the reader, if aiohttp has not."""
+        if not self._content.is_eof() and self._content.exception() is None:
+            cause = self._response.handler.exception()
+            self._content.set_exception(cause or aiohttp.ClientPayloadError("the connection ended"))
+
     def _free(self) -> None:
+        if self._connection_end is not None:
+            self._connection_end.remove_done_callback(self._break_off)
         self._live.discard(self)
         self._lease.release()
 
@@ -141,15 +159,14 @@ class Transport:
         self._proxy = proxy
         self._connect_timeout = connect_timeout
         self._live: set[Exchange] = set()
+        self._connector = _Connector(limit=0, ssl=context)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=context),
+            connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             # With no limit of its own the pool makes nobody wait, so this is the time for a name
             # look-up, a connection, a proxy's tunnel and TLS together.
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout),
-            trace_configs=[_connect_trace()],
             response_class=_Response,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
 
     async def send(
@@ -166,22 +183,18 @@ class Transport:
             ConnectionLost: the connection broke before the response began, or the pool was closed.
         """
         target = URL(url, encoded=True)
-        connecting = _Connecting()
         if self._session.closed:
             lease.release()
             raise closed()
         try:
-            response = await self._post(target, headers, body, connecting)
+            response = await self._post(target, headers, body)
         except BaseException:
             lease.release()
             raise
-        return Exchange(
-            response, lease, self._live, connect=connecting.seconds, reused=connecting.reused
-        )
+        connect = self._connector.took(response.handler)
+        return Exchange(response, lease, self._live, connect=connect)
 
-    async def _post(
-        self, target: URL, headers: Mapping[str, str], body: bytes, connecting: _Connecting
-    ) -> aiohttp.ClientResponse:
+    async def _post(self, target: URL, headers: Mapping[str, str], body: bytes) -> _Response:
         proxy = self._proxy
         through: dict[str, Any] = {"proxy": proxy.url} if proxy else {}
         if proxy and proxy.authorization:
@@ -191,16 +204,18 @@ class Transport:
             else:
                 headers = {**headers, **authorization}
         try:
-            return await self._session.post(
+            response = await self._session.post(
                 target,
                 data=body if len(body) <= _AT_ONCE else BytesIO(body),
                 headers=headers,
                 allow_redirects=False,
-                trace_request_ctx=connecting,
                 **through,
             )
         except (aiohttp.ClientError, OSError) as error:
             failure, cause = self._foreign(error, target), _showable(error)
+        else:
+            assert isinstance(response, _Response)  # noqa: S101  the session was told so
+            return response
         # Raised out here, so that what cannot be shown is not the error's context either.
         raise failure from cause
 
@@ -250,16 +265,27 @@ def _showable(error: Exception) -> Exception | None:
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the other side closed it"  # its text may be all of a response's head
     system = getattr(error, "os_error", None)
+    if isinstance(error, HttpProcessingError):
+        system = error.message
     text = str(system or error) or type(error).__name__
     return " ".join(text.split())[:300]
 
 
 class _Response(aiohttp.ClientResponse):
-    """A response whose connection, closed before its end, is aborted.
+    """A response that remembers its connection's handler, and aborts where it is closed early.
 
     It is closed by its owner, or by aiohttp where the wait for its headers is cancelled.
     """
+
+    handler: ResponseHandler
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        assert connection.protocol is not None  # noqa: S101  it was just connected
+        self.handler = connection.protocol
+        return await super().start(connection)
 
     def close(self) -> None:
         transport = self.connection.transport if self.connection else None
@@ -268,30 +294,35 @@ class _Response(aiohttp.ClientResponse):
         super().close()
 
 
-class _Connecting:
-    """How one request came by its connection."""
+class _Connector(aiohttp.TCPConnector):
+    """A pool that knows which of its connections are new. Tracing tells it too, at five times the cost."""
 
-    __slots__ = ("began", "reused", "seconds")
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._new: WeakKeyDictionary[ResponseHandler, float | None] = WeakKeyDictionary()
 
-    def __init__(self) -> None:
-        self.began = 0.0
-        self.seconds = 0.0
-        self.reused = False
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's own
+    ) -> Connection:
+        began = perf_counter()
+        connection = await super().connect(req, traces, timeout)
+        handler = connection.protocol
+        if handler is not None and handler not in self._new:
+            self._new[handler] = perf_counter() - began
+            if handler.closed is not None:
+                handler.closed.add_done_callback(_seen)
+        return connection
+
+    def took(self, handler: ResponseHandler) -> float | None:
+        """Seconds that the connection took, told to who made it; ``None`` to who found it kept."""
+        seconds, self._new[handler] = self._new.get(handler), None
+        return seconds
 
 
-def _connect_trace() -> TraceConfig:
-    async def begin(_session: object, context: SimpleNamespace, _parameters: object) -> None:
-        context.trace_request_ctx.began = perf_counter()
-
-    async def end(_session: object, context: SimpleNamespace, _parameters: object) -> None:
-        connecting = context.trace_request_ctx
-        connecting.seconds = perf_counter() - connecting.began
-
-    async def reuse(_session: object, context: SimpleNamespace, _parameters: object) -> None:
-        context.trace_request_ctx.reused = True
-
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_start.append(begin)
-    trace.on_connection_create_end.append(end)
-    trace.on_connection_reuseconn.append(reuse)
-    return trace
+def _seen(end: asyncio.Future[None]) -> None:
+    """However a connection that nobody uses ends is no error to be reported."""
+    if not end.cancelled():
+        end.exception()

@@ -1,9 +1,10 @@
 """Answers made up at random, as any family's decoder could give them.
 
-They are *coherent*: what a decoder never says is not in them. A call that is not complete was cut by
-the end of the answer or is no JSON object; an answer that asks for tools stops for them; counts that
-include others are not smaller; texts can be written as UTF-8. Beyond that anything goes: blocks of all
-kinds, side by side, empty, with every character that means something to some framing.
+They are *coherent*: what a decoder never says is not in them. A call that is not complete was cut or
+is no JSON object; an answer that asks for tools stops for them; counts that include others are not
+smaller; texts can be written as UTF-8. Beyond that anything goes: blocks of all kinds, side by side,
+empty, with every character that means something to some framing; calls that were cut in the middle of
+an answer, though their text happens to be whole; servers' tools that failed.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from gateway_stream.events import BlockKind
+    from gateway_stream.events import BlockKind, BlockStatus
 
 __all__ = ["make_answer"]
 
@@ -64,7 +65,9 @@ _DELTAS: Final[dict[BlockKind, Callable[[int, str], Event]]] = {
 }
 _NOT_OBJECTS: Final = ("[1]", "nothing", '{"a": 1} {"b": 2}', '"text"')
 _PIXEL: Final = "iVBORw0KGgo="
+_BLANKS: Final = ("", "", "", "\n")
 _FAILED_SHARE: Final = 0.2
+_ODD_SHARE: Final = 0.1
 
 
 def make_answer(random: Random) -> list[Event]:
@@ -103,6 +106,8 @@ def _block(random: Random, index: int, kind: BlockKind, *, cut: bool) -> list[Ev
         return [start, Media(index, "image/png", _PIXEL), BlockEnd(index)]
     make = _DELTAS.get(kind)
     if make is None:
+        if random.random() < _ODD_SHARE:
+            return [start, BlockEnd(index, "invalid")]
         return [start, BlockEnd(index, opaque=_strange(kind))]
     pieces = [random.choice(_PIECES) for _ in range(random.randrange(5))]
     body = [make(index, piece) for piece in pieces]
@@ -114,7 +119,9 @@ def _block(random: Random, index: int, kind: BlockKind, *, cut: bool) -> list[Ev
 
 def _strange(kind: str) -> Opaque:
     """Opaque data of a family that does not exist, so that every family has to leave it out."""
-    return Opaque("semaphore", "harbour", json.dumps({"type": kind, "flags": ["red", "white"]}))
+    return Opaque(
+        "semaphore", "harbour", json.dumps({"type": kind, "flags": ["red-over-white-half-mast"]})
+    )
 
 
 def _arguments(random: Random, index: int, *, cut: bool) -> tuple[list[str], BlockEnd]:
@@ -129,7 +136,9 @@ def _arguments(random: Random, index: int, *, cut: bool) -> tuple[list[str], Blo
         )
     if random.random() < _FAILED_SHARE:
         return _fragments(random, random.choice(_NOT_OBJECTS)), BlockEnd(index, "invalid")
-    return _fragments(random, "" if not value else text), BlockEnd(index)
+    status: BlockStatus = "truncated" if random.random() < _ODD_SHARE else "complete"
+    blanks = random.choice(_BLANKS) if value else ""
+    return _fragments(random, blanks + text + blanks if value else ""), BlockEnd(index, status)
 
 
 def _fragments(random: Random, text: str) -> list[str]:

@@ -8,16 +8,19 @@ the family's own. For each answer:
 - *However cut*: the same bytes in other reads give the same events.
 - *In time*: each piece of text is readable from what was written by the time it was given.
 - *No false end*: a stream that lost its end is never a whole answer.
+- *Nobody else's*: opaque data of other families is in nothing that is written.
 - *Honest losses*: the canonical form is canonical, and keeps text, arguments and stop reason.
 
 And for each request, made up or recorded:
 
-- *Asked both ways*: a request that the family wrote is read back as what was asked, but for what the
-  notices name, and written again it is the same.
+- *Asked both ways*: a request that the family wrote without a notice is read back as what was asked,
+  and any that it wrote is the same when it is written again. Each made-up request comes a second time
+  without options, so that a family which knows few of them is held to the conversation.
 """
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,27 +28,28 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway_stream.events import BlockEnd, Event, Failure, Stop
+from gateway_stream.request import Request
 from gateway_stream.testing.answers import make_answer
 from gateway_stream.testing.chop import chop
 from gateway_stream.testing.requests import asked_in, make_request
 from gateway_stream.turn import Accumulator, Turn, fold
 from gateway_stream.wire.arguments import arguments_status
-from gateway_stream.wire.carries import canonical, joined
+from gateway_stream.wire.canonical import canonical, joined
 from gateway_stream.wire.decoder import Decoder
 from gateway_stream.wire.encoder import Encoder, encode_answer, encode_stream
 from gateway_stream.wire.family import check_grammar
 from gateway_stream.wire.sse import encode_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from gateway_stream.request import Request
     from gateway_stream.wire.carries import Carries
     from gateway_stream.wire.family import Family
 
 __all__ = ["check_answer", "check_family", "check_request"]
 
 _ANSWERS: Final = 300
+_TELLING: Final = 16  # characters of a word that nobody writes by chance
 _MODEL: Final = "model-1"
 
 
@@ -70,7 +74,9 @@ def check_family(
     random = Random(family.name)  # noqa: S311  answers, not secrets
     for _ in range(_ANSWERS):
         check_answer(family, make_answer(random))
-        check_request(family, make_request(random))
+        request = make_request(random)
+        check_request(family, request)
+        check_request(family, _without_options(request))
     for events in answers:
         check_answer(family, events)
     for body in bodies:
@@ -90,6 +96,7 @@ def check_answer(family: Family, events: Sequence[Event]) -> None:
     body = encode_stream(family, events)
     read = _decoded(family, [body])
     check_grammar(read)
+    _check_strangers(family, events, body)
     _hold("both ways, streamed", _like(expected, read), expected, body)
     for reads in (chop(body, every=1), chop(body, seed=len(body))):
         _hold("however cut", _decoded(family, reads), read, body)
@@ -114,6 +121,15 @@ def check_request(family: Family, request: Request) -> None:
         _hold("asked both ways", {name: told.get(name) for name in asked}, asked, shown)
 
 
+def _without_options(request: Request) -> Request:
+    return Request(
+        model=request.model,
+        messages=request.messages,
+        tools=request.tools,
+        stream=request.stream,
+    )
+
+
 def _check_canonical(carries: Carries, events: Sequence[Event], expected: list[Event]) -> None:
     check_grammar(expected)
     _hold("canonical twice is canonical once", canonical(carries, expected), expected, b"")
@@ -127,7 +143,7 @@ def _check_canonical(carries: Carries, events: Sequence[Event], expected: list[E
         given = [_parsed(call.json) for call in before.tool_calls if call.status == "complete"]
         texts = [call.json for call in after.tool_calls]
         kept = (_parsed(text) for text in texts if arguments_status(text) == "complete")
-        _hold("arguments are kept", [one for one in given if one not in kept], [], b"")
+        _hold("arguments are kept", [one for one in given if one in kept], given, b"")
 
 
 def _check_whole(family: Family, events: Sequence[Event]) -> None:
@@ -137,6 +153,7 @@ def _check_whole(family: Family, events: Sequence[Event]) -> None:
         expected = canonical(family.whole, events)
         _check_canonical(family.whole, events, expected)
         body = encode_answer(family, answer)
+        _check_strangers(family, events, body)
     elif failure is not None:
         expected = canonical(family.whole, [failure])
         body = encode_answer(family, failure)
@@ -146,13 +163,42 @@ def _check_whole(family: Family, events: Sequence[Event]) -> None:
     _hold("both ways, whole", _like(expected, read), expected, body)
 
 
+def _check_strangers(family: Family, events: Iterable[Event], body: bytes) -> None:
+    """What only the opaque data of other families says must not be in what was written."""
+    ends = [event for event in events if isinstance(event, BlockEnd) and event.opaque]
+    strange = [end.opaque for end in ends if end.opaque and end.opaque.family != family.name]
+    if not strange:
+        return
+    told = (
+        replace(one, opaque=None) if isinstance(one, BlockEnd) else one for one in joined(events)
+    )
+    shown = str(list(told)) + "".join(block.text for block in fold(events).blocks)
+    words = {word for opaque in strange for word in _words(_parsed(opaque.json))}
+    telling = (word for word in sorted(words) if len(word) >= _TELLING and " " not in word)
+    written = [word for word in telling if word.encode() in body and _bare(word) not in shown]
+    _hold("nobody else's", written, [], body)
+
+
+def _bare(word: str) -> str:
+    """The base64 of a ``data:`` URL; any other text as it is."""
+    return word.partition(",")[2] if word.startswith("data:") else word
+
+
+def _words(tree: object) -> Iterator[str]:
+    if isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, dict | list):
+        for inner in tree.values() if isinstance(tree, dict) else tree:
+            yield from _words(inner)
+
+
 def _check_in_time(family: Family, events: Sequence[Event]) -> None:
     """The text of the first block that is open, and of those before it, must be out."""
     encoder, decoder = Encoder(family), Decoder(family)
     given, read = Accumulator(), Accumulator()
     open_blocks: set[int] = set()
     for event in events:
-        given.add(event)
+        given.extend([event])
         if isinstance(event, BlockEnd):
             open_blocks.discard(event.index)
         elif (index := getattr(event, "index", None)) is not None:
@@ -211,6 +257,11 @@ def _parsed(json: str | None) -> Any:
 
 def _hold(rule: str, found: object, expected: object, body: bytes) -> None:
     if found != expected:
-        shown = body.decode("utf-8", "replace")
-        message = f"{rule}:\n  found    {found}\n  expected {expected}\n  in {shown}"
-        raise AssertionError(message)
+        lines = [f"{rule}:", f"  found    {found}", f"  expected {expected}"]
+        if isinstance(found, list) and isinstance(expected, list):
+            pairs = enumerate(zip_longest(found, expected, fillvalue="nothing"))
+            place, (one, other) = next(pair for pair in pairs if pair[1][0] != pair[1][1])
+            lines.insert(1, f"  at {place}, found {one}, expected {other}")
+        if body:
+            lines.append(f"  in {body.decode('utf-8', 'replace')}")
+        raise AssertionError("\n".join(lines))

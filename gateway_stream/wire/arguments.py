@@ -16,7 +16,7 @@ from gateway_stream.partial_json import read_partial
 if TYPE_CHECKING:
     from gateway_stream.events import BlockStatus
 
-__all__ = ["arguments_status", "spoiled"]
+__all__ = ["arguments_status", "spoiled", "unspoiled"]
 
 _IN_NO_JSON: Final = "\0"
 
@@ -39,3 +39,8 @@ def arguments_status(text: str) -> BlockStatus:
 def spoiled(text: str, status: BlockStatus) -> str:
     """What to write after the text of a call that must not be run, so that no reader runs it."""
     return _IN_NO_JSON if status == "invalid" and arguments_status(text) != "invalid" else ""
+
+
+def unspoiled(text: str) -> str:
+    """The text of a call that must not be run, without what `spoiled` may have added."""
+    return text.removesuffix(_IN_NO_JSON)

@@ -12,8 +12,9 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from gateway_stream.errors import BadRequest
+from gateway_stream.wire.json_text import DEPTH_LIMIT, compact
 
-__all__ = ["left_over", "read_as", "refuse"]
+__all__ = ["left_over", "read_as", "readable", "refuse"]
 
 View = TypeVar("View", bound=msgspec.Struct)
 
@@ -31,6 +32,28 @@ def refuse(message: str) -> NoReturn:
         phase="request",
         hint="Send what the vendor's reference documents.",
     )
+
+
+def readable(body: Any) -> dict[str, Any]:
+    """The body such that it can be written again: halves of surrogate pairs are U+FFFD.
+
+    Raises:
+        BadRequest: it is no object, or nested deeper than `DEPTH_LIMIT`.
+    """
+    if not isinstance(body, dict):
+        refuse("body: expected `object`")
+    level: list[Any] = [body]
+    for _ in range(DEPTH_LIMIT):
+        inner = (tree.values() if isinstance(tree, dict) else tree for tree in level)
+        level = [tree for trees in inner for tree in trees if isinstance(tree, dict | list)]
+    if level:
+        refuse(f"body: it is nested deeper than {DEPTH_LIMIT} levels")
+    try:
+        msgspec.json.encode(body)
+    except UnicodeEncodeError:
+        read: dict[str, Any] = msgspec.json.decode(compact(body))
+        return read
+    return body
 
 
 def read_as(view: type[View], tree: Any, where: str) -> View:
@@ -51,5 +74,5 @@ def read_as(view: type[View], tree: Any, where: str) -> View:
 
 def left_over(tree: dict[str, Any], view: type[msgspec.Struct]) -> dict[str, Any]:
     """The members of ``tree`` that ``view`` does not name, null ones aside."""
-    known = {field.encode_name for field in msgspec.structs.fields(view)}
+    known = view.__struct_encode_fields__
     return {key: value for key, value in tree.items() if key not in known and value is not None}

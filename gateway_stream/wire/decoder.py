@@ -30,6 +30,8 @@ __all__ = ["Decoder"]
 
 _BLANK: Final = b" \t\r\n"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_TELLING: Final = _BLANK + _BYTE_ORDER_MARK[:1] + b"{[<"
+"""First bytes of bodies that are no SSE, or that do not tell yet."""
 
 
 class Decoder:
@@ -140,6 +142,9 @@ class Decoder:
 
     def _tell_form(self, chunk: bytes) -> bytes:
         """Choose the body's reader once its first byte is there; give what it is to read."""
+        if not self._head and chunk[0] not in _TELLING:
+            self._body = SseBody(self._intake)
+            return chunk
         head = self._head + chunk
         mark = _BYTE_ORDER_MARK if head.startswith(_BYTE_ORDER_MARK) else b""
         start = head[len(mark) :].lstrip(_BLANK)

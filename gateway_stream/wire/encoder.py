@@ -9,7 +9,8 @@ Families write what they write; the order is seen to here, once for all:
 - *Counts* are snapshots, so only the last is written, with the end, but for those at the start.
 - *Notices* are ours, and are not written.
 - *A call that must not be run* though its text is a JSON object is written so that nobody runs it; see
-  `gateway_stream.wire.arguments`.
+  `gateway_stream.wire.carries.Carries.sent`. Whether one was cut by the end of the answer is known
+  from what follows it, so the end of such a block waits for that.
 - *A reset* takes back what nobody has seen. Once something was written it cannot be taken back.
 - After the terminal event nothing is written.
 
@@ -40,13 +41,13 @@ from gateway_stream.events import (
     ToolCallDelta,
     Usage,
 )
-from gateway_stream.wire.arguments import spoiled
+from gateway_stream.turn import Block, Turn
 from gateway_stream.wire.sse import encode_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gateway_stream.turn import Turn
+    from gateway_stream.events import BlockKind
     from gateway_stream.wire.family import Family
     from gateway_stream.wire.sse import Frame
 
@@ -69,7 +70,9 @@ class Encoder:
         self._done = False
         self._open: int | None = None
         self._waiting: dict[int, list[Event]] = {}
+        self._kind: BlockKind = "text"  # of the open block
         self._arguments: list[str] = []
+        self._ended: tuple[BlockEnd, Block] | None = None  # whose end is not written yet
 
     def encode(self, event: Event) -> list[Frame]:
         """Give the frames that ``event`` completes.
@@ -110,7 +113,8 @@ class Encoder:
         return []
 
     def _end(self, event: Stop | Failure) -> list[Frame]:
-        frames = self._begin()
+        cut = self._family.streamed.cuts(event)
+        frames = [*self._begin(), *self._settle(cut_by_end=cut)]
         self._done = True
         if isinstance(event, Stop):
             return [*frames, *self._composer.stop(event, self._usage)]
@@ -124,7 +128,7 @@ class Encoder:
         if index != self._open:
             self._waiting.setdefault(index, []).append(event)
             return []
-        frames = list(self._compose(event))
+        frames = [*self._settle(cut_by_end=False), *self._compose(event)]
         while self._open is None and self._waiting:
             self._open = min(self._waiting)
             for waiting in self._waiting.pop(self._open):
@@ -140,6 +144,7 @@ class Encoder:
                 self._arguments.append(arguments)
                 yield from composer.delta(arguments)
             case BlockStart():
+                self._kind = event.kind
                 yield from composer.open(event)
             case Media():
                 yield from composer.media(event)
@@ -150,12 +155,23 @@ class Encoder:
 
     def _close(self, event: BlockEnd) -> Iterable[Frame]:
         self._open = None
-        arguments, self._arguments = "".join(self._arguments), []
-        if not (event.opaque and event.opaque.family == self._family.name):
-            spoiling = spoiled(arguments, event.status)
-            if spoiling:
-                yield from self._composer.delta(spoiling)
-        yield from self._composer.close(event)
+        text, self._arguments = "".join(self._arguments), []
+        block = Block(
+            index=event.index, kind=self._kind, text=text, status=event.status, opaque=event.opaque
+        )
+        self._ended = event, block
+        if self._waiting or block.kind != "tool_call" or block.status != "truncated":
+            yield from self._settle(cut_by_end=False)
+
+    def _settle(self, *, cut_by_end: bool) -> Iterable[Frame]:
+        """Write the end of the block that has ended, if it waits."""
+        if self._ended is None:
+            return
+        (event, block), self._ended = self._ended, None
+        sent = self._family.streamed.sent(block, cut_by_end=cut_by_end)
+        if sent.text != block.text:
+            yield from self._composer.delta(sent.text[len(block.text) :])
+        yield from self._composer.close(replace(event, status=sent.status))
 
 
 def encode_stream(family: Family, events: Iterable[Event]) -> bytes:
@@ -171,13 +187,19 @@ def encode_stream(family: Family, events: Iterable[Event]) -> bytes:
 
 
 def encode_answer(family: Family, answer: Turn | Failure) -> bytes:
-    """A whole answer, or a failure in its place, as one JSON object."""
+    """A whole answer, or a failure in its place, as one JSON object.
+
+    Raises:
+        TypeError: the answer is not whole.
+    """
     if isinstance(answer, Failure):
         return family.compose_answer(answer)
-    blocks = []
-    for block in answer.blocks:
-        own = block.opaque and block.opaque.family == family.name
-        if block.kind == "tool_call" and not own:
-            block = replace(block, text=block.text + spoiled(block.text, block.status))  # noqa: PLW2901
-        blocks.append(block)
-    return family.compose_answer(replace(answer, blocks=tuple(blocks)))
+    if not isinstance(answer, Turn):
+        message = "an answer that is not whole cannot be written as one: give its failure"
+        raise TypeError(message)
+    carries, last = family.whole, len(answer.blocks) - 1
+    cut = carries.cuts(answer.stop)
+    blocks = tuple(
+        carries.sent(block, cut_by_end=cut and block.index == last) for block in answer.blocks
+    )
+    return family.compose_answer(replace(answer, blocks=blocks))

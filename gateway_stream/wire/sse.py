@@ -196,11 +196,15 @@ class FrameDecoder:
                 out.append(Frame(line[6:], "message", id_))
                 taken += 2
         elif not any(lines[2::3]):
+            before, event = b"\n", ""  # no line is that
             for name, line in zip(lines[:-2:3], lines[1:-1:3], strict=True):
-                if name[:7] != b"event: " or line[:6] != b"data: ":
+                if name != before:  # most events are named as the one before
+                    if name[:7] != b"event: ":
+                        break
+                    before, event = name, name[7:].decode("utf-8", "replace") or "message"
+                if line[:6] != b"data: ":
                     break
-                event = name[7:].decode("utf-8", "replace")
-                out.append(Frame(line[6:], event or "message", id_))
+                out.append(Frame(line[6:], event, id_))
                 taken += 3
         if taken:
             self.last_event_id = id_

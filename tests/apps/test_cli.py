@@ -128,7 +128,7 @@ async def test_an_error_is_one_line_and_a_status(
         (["chat", "-m", "claude", "\udcff"], 2, "prompt is not UTF-8"),
         (["nonsense"], 2, "nonsense"),
         (["decode", "gemini", "x", "--turn", "--loss"], 2, "give one of them"),
-        (["decode", "nonsense", "x"], 2, "nonsense"),
+        (["decode", "nonsense", "x"], 2, ": 'nonsense' is not one of"),
         (["decode", "gemini", "/nonexistent"], 4, "cannot be read"),
         (["simulate", "--port", "70000"], 2, "--port"),
     ],

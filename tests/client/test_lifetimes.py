@@ -143,9 +143,14 @@ async def test_a_stream_is_closed_twice_and_from_another_task(
     gateway.default = STALLS
     async with client.stream(MODEL, "hi") as stream:
         pieces: list[str] = []
+        told: list[StreamTruncated] = []
 
         async def read() -> None:
-            pieces.extend([text async for text in stream.text()])
+            try:
+                async for text in stream.text():
+                    pieces.append(text)  # noqa: PERF401  what came before the error counts
+            except StreamTruncated as error:
+                told.append(error)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(read)
@@ -154,9 +159,33 @@ async def test_a_stream_is_closed_twice_and_from_another_task(
             await stream.aclose()
             await stream.aclose()
         assert pieces
+        assert [(error.code, bool(error.partial)) for error in told] == [("closed", True)]
     with pytest.raises(StreamTruncated):
         await stream.turn()
     assert state_of(client).leases.in_use == 0
+
+
+async def test_a_stream_closed_by_another_task_before_its_answer_begins_frees_its_slot_at_once(
+    client: Client, gateway: FakeGateway
+) -> None:
+    gateway.default = ANSWER.with_fault(Fault(delay_headers=60))
+    stream = client.stream(MODEL, "hi")
+    told: list[StreamTruncated] = []
+
+    async def read() -> None:
+        try:
+            await stream.turn()
+        except StreamTruncated as error:
+            told.append(error)
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read)
+            await gateway.wait_for(lambda gateway: gateway.in_flight == 1)
+            await stream.aclose()
+        assert [error.code for error in told] == ["closed"]
+        assert state_of(client).leases.in_use == 0
+        await gateway.wait_for(lambda gateway: gateway.disconnects == 1)
 
 
 async def test_a_reader_that_is_cancelled_frees_its_slot(

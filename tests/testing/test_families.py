@@ -12,6 +12,9 @@ from gateway_stream.events import (
     BlockStart,
     Event,
     Failure,
+    Notice,
+    Opaque,
+    ReasoningDelta,
     Start,
     Stop,
     TextDelta,
@@ -24,7 +27,8 @@ from gateway_stream.wire.anthropic.encode import Composer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from gateway_stream.wire.family import Family
+    from gateway_stream.request import Request
+    from gateway_stream.wire.family import Family, WireRequest
     from gateway_stream.wire.sse import Frame
 
 SOUND = FAMILIES["anthropic"]
@@ -84,6 +88,17 @@ class Cheerful(Composer):
         return super().stop(Stop("end_turn"), usage)
 
 
+OPTIONS = ("system", "tool_choice", "max_tokens", "temperature", "top_p", "stop")
+
+
+class Careless(Composer):
+    """Takes everybody's opaque data for its own."""
+
+    def close(self, end: BlockEnd) -> Iterator[Frame]:
+        opaque = replace(end.opaque, family="anthropic") if end.opaque else None
+        yield from super().close(replace(end, opaque=opaque))
+
+
 def broken(**members: Any) -> Family:
     return SOUND._replace(**members)
 
@@ -134,6 +149,34 @@ def test_a_table_that_promises_too_much_is_told() -> None:
     )
     with pytest.raises(AssertionError, match="both ways"):
         check_family(broken(streamed=boastful))
+
+
+def test_opaque_data_of_others_that_gets_out_is_told() -> None:
+    thinking: list[Event] = [BlockStart(0, "reasoning"), ReasoningDelta(0, "Hm.")]
+    sealed = Opaque("openai_responses", "openai", '{"signature":"c2VhbGVkLWJ5LWFub3RoZXI="}')
+    events = [HELLO[0], *thinking, BlockEnd(0, opaque=sealed), Stop("end_turn")]
+    assert rule(broken(composer=Careless), events) == "nobody else's"
+
+
+def test_what_differs_first_is_named() -> None:
+    tired = replace(SOUND.streamed, reasons={**SOUND.streamed.reasons, "end_turn": "pause"})
+    with pytest.raises(
+        AssertionError,
+        match=r"\n  at 5, found Stop\(reason='end_turn'.* expected Stop\(reason='pause'",
+    ):
+        check_answer(broken(streamed=tired), HELLO)
+
+
+def test_a_family_that_knows_no_options_is_held_to_the_conversation() -> None:
+    def forgetful(request: Request, provider: str | None) -> WireRequest:
+        shorter = replace(request, messages=request.messages[-1:])
+        written = SOUND.encode_request(shorter, provider)
+        if any(getattr(request, option) for option in OPTIONS) or "ImagePart" in repr(request):
+            written = replace(written, notices=(Notice("dropped_part", "options"),))
+        return written
+
+    with pytest.raises(AssertionError, match="asked both ways:"):
+        check_family(broken(encode_request=forgetful))
 
 
 def test_recorded_bodies_and_answers_are_held_to_the_rules_too() -> None:

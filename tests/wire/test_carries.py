@@ -6,6 +6,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from gateway_stream.events import (
     BlockEnd,
@@ -23,7 +24,8 @@ from gateway_stream.events import (
     ToolCallDelta,
     Usage,
 )
-from gateway_stream.wire.carries import Carries, canonical, joined
+from gateway_stream.wire.canonical import canonical, joined
+from gateway_stream.wire.carries import Carries
 
 REASONS: dict[StopReason, StopReason] = {
     "end_turn": "end_turn",
@@ -92,6 +94,26 @@ def test_a_call_that_cannot_be_written_is_left_out_and_asks_for_nothing() -> Non
 
 def test_no_arguments_and_an_empty_object_are_the_same() -> None:
     assert carried(*call(0, "{ }")) == [BlockStart(0, "tool_call", "id", "look"), BlockEnd(0)]
+
+
+def test_blanks_around_arguments_are_none_of_them() -> None:
+    assert carried(*call(0, ' {"a": 1}\n')) == call(0, '{"a": 1}')
+
+
+def test_a_cut_call_that_a_reader_would_take_for_whole_is_invalid() -> None:
+    loose = replace(PLAIN, broken_calls=True)
+    marked = replace(loose, cut_calls=True)
+    cut: list[Event] = [Start("a"), *call(0, '{"a":1}')[:-1], BlockEnd(0, "truncated")]
+    growing: list[Event] = [Start("a"), *call(0, '{"a":')[:-1], BlockEnd(0, "truncated")]
+
+    def status(carries: Carries, *events: Event) -> str:
+        return next(e.status for e in canonical(carries, events) if isinstance(e, BlockEnd))
+
+    assert status(loose, *cut, Stop("tool_use")) == "invalid"
+    assert status(loose, *cut, *text(1, "b"), Stop("max_tokens")) == "invalid"
+    assert status(loose, *cut, Stop("max_tokens")) == "truncated"
+    assert status(loose, *growing, Stop("tool_use")) == "truncated"
+    assert status(marked, *cut, Stop("tool_use")) == "truncated"
 
 
 def test_a_call_makes_an_end_a_stop_for_tools() -> None:

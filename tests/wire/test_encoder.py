@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gateway_stream.events import (
     BlockEnd,
     BlockStart,
     Event,
+    Failure,
     Notice,
     Opaque,
     Reset,
     Start,
     Stop,
+    StopReason,
     TextDelta,
     ToolCallDelta,
     Usage,
 )
+from gateway_stream.testing import check_answer
 from gateway_stream.turn import Turn, fold
 from gateway_stream.wire import FAMILIES
 from gateway_stream.wire.encoder import Encoder, encode_answer, encode_stream
@@ -109,6 +114,48 @@ def test_a_call_that_must_not_be_run_is_run_by_no_reader(name: str) -> None:
         assert not any(call.runnable for call in read.tool_calls)
 
 
+TEXT: list[Event] = [BlockStart(1, "text"), TextDelta(1, "So be it."), BlockEnd(1)]
+MORE: list[Event] = [BlockStart(1, "tool_call", "more", "look"), BlockEnd(1)]
+
+
+@EVERY_FAMILY
+@pytest.mark.parametrize("arguments", ["", "{}", '{"at":"stars"}', '{"at":', "[1]"])
+@pytest.mark.parametrize("following", [[], TEXT, MORE], ids=["nothing", "text", "call"])
+@pytest.mark.parametrize("reason", ["tool_use", "end_turn", "unknown", "pause", "max_tokens"])
+def test_a_call_that_was_cut_is_run_by_no_reader_whatever_its_text(
+    name: str, arguments: str, following: list[Event], reason: StopReason
+) -> None:
+    events: list[Event] = [
+        *(Start("answer", "model"), BlockStart(0, "tool_call", "cut", "look")),
+        *(ToolCallDelta(0, piece) for piece in [arguments] if piece),
+        *(BlockEnd(0, "truncated"), *following, Stop(reason)),
+    ]
+    check_answer(FAMILIES[name], events)
+    answer = fold(events)
+    assert isinstance(answer, Turn)
+    for body in (encode_stream(FAMILIES[name], events), encode_answer(FAMILIES[name], answer)):
+        calls = fold(decode(name, body)).tool_calls
+        assert not any(call.runnable for call in calls if call.id == "cut"), body
+
+
+@pytest.mark.parametrize("end", [Stop("max_tokens"), Failure(kind="overloaded", message="Full.")])
+def test_nothing_is_added_to_a_call_that_the_end_tells_as_cut(end: Stop | Failure) -> None:
+    events: list[Event] = [*CALL, BlockEnd(0, "truncated"), end]
+    for name in ("anthropic", "openai_chat"):
+        (call,) = fold(decode(name, encode_stream(FAMILIES[name], events))).tool_calls
+        assert (call.json, call.status) == ('{"at":"stars"}', "truncated")
+
+
+@EVERY_FAMILY
+def test_a_servers_tool_that_failed_says_nothing_to_readers_of_another_family(name: str) -> None:
+    events: list[Event] = [
+        *(Start("answer", "model"), BlockStart(0, "text"), TextDelta(0, "I see."), BlockEnd(0)),
+        *(BlockStart(1, "server_tool", "tool", "search"), BlockEnd(1, "invalid"), Stop("end_turn")),
+    ]
+    read = fold(decode(name, encode_stream(FAMILIES[name], events)))
+    assert [(block.kind, block.text) for block in read.blocks] == [("text", "I see.")]
+
+
 @EVERY_FAMILY
 def test_a_call_that_can_be_run_is_run_by_every_reader(name: str) -> None:
     events: list[Event] = [*CALL, BlockEnd(0), Stop("tool_use")]
@@ -118,3 +165,9 @@ def test_a_call_that_can_be_run_is_run_by_every_reader(name: str) -> None:
         (call,) = fold(decode(name, body)).tool_calls
         assert call.runnable
         assert (call.id, call.name, call.arguments) == ("call", "look", {"at": "stars"})
+
+
+def test_a_part_of_an_answer_is_not_written_as_a_whole_one() -> None:
+    partial: Any = fold(CALL)
+    with pytest.raises(TypeError, match="give its failure"):
+        encode_answer(ANTHROPIC, partial)

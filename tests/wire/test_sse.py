@@ -49,6 +49,16 @@ def every_cut(body: bytes) -> Iterator[list[bytes]]:
 RULES: list[tuple[str, bytes, list[Frame]]] = [
     ("a blank line dispatches", b"data: a\n\n", [Frame(b"a")]),
     ("nothing without a blank line", b"data: a\n", []),
+    (
+        "a blank line before an event is nothing",
+        b"\ndata: a\n\n\ndata: b\n\n",
+        [Frame(b"a"), Frame(b"b")],
+    ),
+    (
+        "a name holds for one event",
+        b"event: x\ndata: a\n\nevent: x\ndata: b\n\ndata: c\n\nevent: y\ndata: d\n\n",
+        [Frame(b"a", "x"), Frame(b"b", "x"), Frame(b"c"), Frame(b"d", "y")],
+    ),
     ("no blank after the colon", b"data:a\n\n", [Frame(b"a")]),
     ("one blank after the colon is no value", b"data:  a\n\n", [Frame(b" a")]),
     ("blanks at the end are value", b"data: a \n\n", [Frame(b"a ")]),

@@ -25,7 +25,7 @@ from gateway_stream.request import (
     ToolChoice,
 )
 from gateway_stream.wire.anthropic.decode_parts import cache_hint, parts_in
-from gateway_stream.wire.asked_views import left_over, read_as, refuse
+from gateway_stream.wire.asked_views import left_over, read_as, readable, refuse
 
 __all__ = ["decode_request"]
 
@@ -90,6 +90,7 @@ def decode_request(body: _Tree, *, model: str | None = None, stream: bool | None
     Raises:
         BadRequest: it is no request of this family; the text says what is wrong, and where.
     """
+    body = readable(body)
     view = read_as(_Body, body, "body")
     name = view.model or model
     if not name or not name.strip():

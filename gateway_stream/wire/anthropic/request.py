@@ -82,7 +82,7 @@ def _messages(request: Request, encoder: PartEncoder) -> list[dict[str, Any]]:
             messages.append({"role": role, "content": content})
     for written in messages:
         if written["role"] == "user":
-            written["content"].sort(key=lambda block: block["type"] != "tool_result")
+            written["content"].sort(key=lambda block: block.get("type") != "tool_result")
     return messages
 
 

@@ -232,6 +232,8 @@ class Translation:
 
     def _count(self, told: Counts) -> None:
         known = self._counts
+        if known is None and told == _UNCOUNTED:
+            return
         self._counts = told
         if known is None:
             self._writer.counting = self._tell_counts
@@ -270,6 +272,7 @@ class Translation:
 
 
 _NOTHING: Final = Frame()
+_UNCOUNTED: Final = Counts()
 
 
 def _failed(message: str, code: str | None = None, *, retryable: bool = True) -> Failure:

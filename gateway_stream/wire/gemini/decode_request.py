@@ -31,7 +31,7 @@ from gateway_stream.request import (
     Tool,
     ToolChoice,
 )
-from gateway_stream.wire.asked_views import read_as, refuse
+from gateway_stream.wire.asked_views import read_as, readable, refuse
 from gateway_stream.wire.gemini.asked_trees import (
     Tree,
     json_schema,
@@ -94,7 +94,7 @@ def decode_request(body: Tree, *, model: str | None = None, stream: bool | None 
     Raises:
         BadRequest: it is no request of this family; the text says what is wrong, and where.
     """
-    asked = named(body, "body")
+    asked = named(readable(body), "body")
     model = model or str(asked.get("model") or "").removeprefix("models/")
     if not model:
         refuse("the path names no model")

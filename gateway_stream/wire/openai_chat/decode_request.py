@@ -34,9 +34,9 @@ from gateway_stream.request import (
     Tool,
     ToolChoice,
 )
-from gateway_stream.wire.asked_views import read_as, refuse
+from gateway_stream.wire.asked_views import read_as, readable, refuse
 from gateway_stream.wire.openai_chat.decode_messages import cache_hint, read_messages
-from gateway_stream.wire.openai_chat.messages import EVERYONE
+from gateway_stream.wire.openai_chat.messages import EVERYONE, is_prose
 from gateway_stream.wire.openai_chat.request import encode_request
 
 __all__ = ["decode_request"]
@@ -106,6 +106,7 @@ def decode_request(body: _Tree, *, model: str | None = None, stream: bool | None
     Raises:
         BadRequest: it is no request of this family; the text says what is wrong, and where.
     """
+    body = readable(body)
     view = read_as(_Body, body, "body")
     name = view.model or model
     if not name or not name.strip():
@@ -230,7 +231,7 @@ def _told(value: Any) -> Any:
 
 def _message(message: _Tree) -> _Tree:
     content = message.get("content")
-    if isinstance(content, list) and len(content) == 1 and content[0].keys() == {"type", "text"}:
+    if isinstance(content, list) and len(content) == 1 and is_prose(content[0]):
         content = content[0]["text"]
     rest = {key: value for key, value in message.items() if key not in ("content", "tool_calls")}
     if content or (content == "" and message["role"] != "assistant"):
@@ -250,5 +251,8 @@ def _call(call: _Tree) -> _Tree:
 
 def _within(tree: _Tree, name: str) -> _Tree:
     """A tree with the member ``name`` as far as it says something."""
-    inner = {k: value for k, value in tree.get(name, {}).items() if value not in _SAYING_NOTHING}
-    return {"type": "function", **tree, name: inner} if inner else tree
+    inner = tree.get(name)
+    if not isinstance(inner, dict):
+        return tree
+    said = {key: value for key, value in inner.items() if value not in _SAYING_NOTHING}
+    return {"type": "function", **tree, name: said} if said else tree

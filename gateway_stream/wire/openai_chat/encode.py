@@ -9,6 +9,8 @@ without choices that has the counts if there are any, and ``[DONE]``.
 - *Opaque data* goes out in the field that it came in, when its block ends.
 - *Citations* follow the text that they are about; their span counts from where the run began, as what
   a reader sees is one text.
+- *Entries of lists* that come in several chunks are numbered, and each piece of a call says that it is
+  a function's: readers that add chunks up refuse others.
 - *Arguments* that are ``{}`` go out in two pieces where more may come, as readers take a first piece
   ``{}`` for a mere placeholder. A call that ends without any has them written out, as there are
   readers that parse what they have.
@@ -66,6 +68,8 @@ class Composer:
         self._begun = False  # whether the open block has text
         self._sources: list[Source] = []
         self._media: list[Media] = []
+        self._cited = 0
+        self._images = 0
         self._asks = False
         self._bare = False  # whether the open call has no arguments yet
 
@@ -143,13 +147,15 @@ class Composer:
     def _cite(self) -> Iterator[Frame]:
         sources, self._sources = self._sources, []
         for source in sources:
-            yield self._chunk({"annotations": [annotation(source, self._offset)]})
+            cited = annotation(source, self._offset)
+            yield self._chunk({"annotations": [{"index": self._cited, **cited}]})
+            self._cited += 1
 
     def _end_call(self, opaque: Opaque | None, *, whole: bool) -> Iterator[Frame]:
         if self._bare and whole:
             yield self._call({"function": {"arguments": "{}"}})
         if opaque is not None:
-            yield self._call(members(opaque))
+            yield self._call({"function": {"arguments": ""}, **members(opaque)})
         self._calls += 1
 
     def _keep(self, opaque: Opaque, field: str | None) -> Iterator[Frame]:
@@ -171,7 +177,9 @@ class Composer:
 
     def _files(self, speech: Opaque | None) -> Iterator[dict[str, Any]]:
         if speech is None:
-            yield from ({"images": [image(media)]} for media in self._media)
+            for media in self._media:
+                yield {"images": [{"index": self._images, **image(media)}]}
+                self._images += 1
             return
         yield {"audio": audio(speech)}
         yield from ({"audio": {"data": media.data}} for media in self._media)

@@ -92,6 +92,7 @@ class Leftovers:
     def __init__(self) -> None:
         self._told: dict[str, Any] = {}
         self._end: dict[str, Any] = {}
+        self._taken = b""  # the frame that `end` took last
         self._held = _CHUNK
 
     def start(self, data: bytes, *, whole: bool = False) -> None:
@@ -109,7 +110,10 @@ class Leftovers:
         return _difference(_left(data, self._held), self._told)
 
     def end(self, data: bytes) -> None:
-        """Take the same of a frame that ends the answer or adds nothing."""
+        """Take the same of a frame that ends the answer or adds nothing; many do both."""
+        if data is self._taken:
+            return
+        self._taken = data
         _merge(self._end, _difference(_left(data, self._held), self._told))
 
     def ending(self) -> str | None:
@@ -157,11 +161,14 @@ def _rest_of_object(value: dict[str, Any], held: dict[str, Any]) -> dict[str, An
     copied = "message" if value.get("delta") is not None and "message" in held else None
     rest = {}
     for key, inner in value.items():
+        if inner is None:
+            continue
         within = held.get(key, _UNHELD)
         if within is None or key == copied:
             continue
-        left = _rest(inner, within) if type(inner) is dict or type(inner) is list else inner
-        if not _says_nothing(left):
+        kind = type(inner)
+        left = _rest(inner, within) if kind is dict or kind is list else inner
+        if left or not _says_nothing(left):
             rest[key] = left
     return rest
 

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from gateway_stream.events import Opaque
     from gateway_stream.request import CacheHint, Message, Part
 
-__all__ = ["EVERYONE", "Conversation", "cache_control"]
+__all__ = ["EVERYONE", "Conversation", "cache_control", "is_prose"]
 
 EVERYONE: Final = "*"
 """The provider for whom everything is written that anybody could read: for comparing, not for sending."""
@@ -87,7 +87,7 @@ class Conversation:
 
     def _say(self, role: str, content: list[dict[str, Any]], **fields: Any) -> None:
         said: Any = content
-        if len(content) == 1 and content[0].keys() == {"type", "text"}:
+        if len(content) == 1 and is_prose(content[0]):
             said = content[0]["text"]
         self.messages.append({"role": role, "content": said or ("" if content else None), **fields})
 
@@ -171,7 +171,7 @@ class Conversation:
         if "tool_calls" in fields and any(map(_is_blank, content)):
             self.dropped.append("blank text beside tool calls: some vendors refuse it")
             content = [part for part in content if not _is_blank(part)]
-        if content and all(part.keys() == {"type", "text"} for part in content):
+        if content and all(map(is_prose, content)):
             content = [{"type": "text", "text": "".join(part["text"] for part in content)}]
         if content or fields:
             self._say("assistant", content, **fields)
@@ -207,7 +207,7 @@ class Conversation:
         for key, value in tree.items():
             if isinstance(value, list):
                 filled = [filled_entry(entry, text) for entry in value]
-                fields[key] = [*fields.get(key, []), *filled]
+                fields.setdefault(key, []).extend(filled)
             elif isinstance(value, str):
                 fields[key] = fields.get(key, "") + (value or text)
             else:
@@ -268,8 +268,14 @@ def _refusals_apart(turn: Turn) -> Turn:
     return replace(turn, blocks=tuple(blocks))
 
 
+def is_prose(part: dict[str, Any]) -> bool:
+    """Whether a part of a content is a text and nothing else."""
+    said = part.keys() == {"type", "text"} and part["type"] == "text"
+    return said and isinstance(part["text"], str)
+
+
 def _is_blank(part: dict[str, Any]) -> bool:
-    return part.keys() == {"type", "text"} and not part["text"].strip()
+    return is_prose(part) and not part["text"].strip()
 
 
 def _converted(tree: dict[str, Any]) -> dict[str, Any]:

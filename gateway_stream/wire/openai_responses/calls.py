@@ -60,6 +60,8 @@ class Calls:
     def waited(self) -> Iterator[tuple[Item, WireItem, Fields, bool]]:
         """What waited, in order; true with the calls whose output came after them."""
         waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
         outputs: Counter[str | None] = Counter()
         answered: list[bool] = []
         for _, wire, _ in reversed(waiting):

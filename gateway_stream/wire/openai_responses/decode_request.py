@@ -27,8 +27,7 @@ from gateway_stream.request import (
     Tool,
     ToolChoice,
 )
-from gateway_stream.wire.asked_views import left_over, read_as, refuse
-from gateway_stream.wire.json_text import compact
+from gateway_stream.wire.asked_views import left_over, read_as, readable, refuse
 from gateway_stream.wire.openai_responses.decode_input import read_input
 from gateway_stream.wire.openai_responses.request import encode_request
 from gateway_stream.wire.openai_responses.same import same
@@ -79,7 +78,7 @@ def decode_request(body: _Tree, *, model: str | None = None, stream: bool | None
     Raises:
         BadRequest: it is no request of this family; the text says what is wrong, and where.
     """
-    body = _readable(body)
+    body = readable(body)
     view = read_as(_Body, body, "body")
     name = view.model or model
     if not name or not name.strip():
@@ -106,18 +105,6 @@ def decode_request(body: _Tree, *, model: str | None = None, stream: bool | None
         stream=bool(stream if view.stream is None else view.stream),
     )
     return replace(request, extra={**request.extra, **_unsaid(request, body)})
-
-
-def _readable(body: _Tree) -> _Tree:
-    """The body, such that it can be written again."""
-    try:
-        msgspec.json.encode(body)
-    except UnicodeEncodeError:
-        read: _Tree = msgspec.json.decode(compact(body))
-        return read
-    except RecursionError:
-        refuse("body: it is nested too deeply")
-    return body
 
 
 def _unsaid(request: Request, body: _Tree) -> _Tree:

@@ -87,6 +87,7 @@ STREAMED: Final = Carries(
     counts_as=all_counts,
     empty=frozenset({"tool_call"}),
     cut_texts=True,
+    cut_calls=True,
     keeps=dressed,
     asks_caller=asks_caller,
     reads_as=read_from_stream,

@@ -84,20 +84,16 @@ def kind_of_item(type_: str) -> BlockKind:
 class WireItem:
     """An item as it came: its own JSON text, and the same read.
 
-    ``cut`` tells that the item is not whole.
+    ``type`` is empty where it has none; ``cut`` tells that the item is not whole.
     """
 
-    __slots__ = ("cut", "raw", "tree")
+    __slots__ = ("cut", "raw", "tree", "type")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self.tree = read_object(raw)
+        self.type = _word(self.tree.get("type")) or ""
         self.cut = self.tree.get("status") == "incomplete"
-
-    @property
-    def type(self) -> str:
-        """The item's type; empty where it has none."""
-        return _word(self.tree.get("type")) or ""
 
     @property
     def id(self) -> str | None:

@@ -16,14 +16,14 @@ tells it, in the stop's what the last frame tells otherwise.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
 from gateway_stream.wire.counts import as_count
-from gateway_stream.wire.json_text import UNREADABLE
+from gateway_stream.wire.json_text import UNREADABLE, read_tree
 from gateway_stream.wire.openai_responses.items import WireItem
-from gateway_stream.wire.openai_responses.views import Fields, read_fields, read_object
+from gateway_stream.wire.openai_responses.views import Fields, read_fields
 
 if TYPE_CHECKING:
     from gateway_stream.events import StopReason
@@ -45,6 +45,7 @@ _HELD: Final = _ECHOES | {
     "error",
 }
 _NULL: Final = msgspec.Raw(b"null")
+_Counted: TypeAlias = dict[str, tuple[tuple[str, ...], int]]
 _REASONS: Final[dict[str, StopReason]] = {
     "max_output_tokens": "max_tokens",
     "max_tokens": "max_tokens",
@@ -71,22 +72,29 @@ _COUNTS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
 class Response:
     """A response object as it came."""
 
-    __slots__ = ("_tree", "fields")
+    __slots__ = ("_counted", "_usage", "fields")
 
     def __init__(self, raw: msgspec.Raw | bytes) -> None:
         self.fields = read_fields(raw)
-        small = {k: v for k, v in self.fields.items() if k != "output" and k not in _ECHOES}
-        self._tree = read_object(msgspec.json.encode(small))
+        self._usage = self._value("usage")
+        self._counted = _counted(self._usage)
+
+    def _value(self, name: str) -> Any:
+        raw = self.fields.get(name)
+        try:
+            return None if raw is None else read_tree(bytes(raw))
+        except ValueError:
+            return None
 
     def word(self, name: str) -> str | None:
         """A field that is a word, if it is there and is one."""
-        value = self._tree.get(name)
+        value = self._value(name)
         return value if isinstance(value, str) and value else None
 
     @property
     def error(self) -> bytes | None:
         """The error that the response holds, as JSON."""
-        return bytes(self.fields["error"]) if self._tree.get("error") else None
+        return bytes(self.fields["error"]) if self._value("error") else None
 
     def items(self) -> list[WireItem]:
         """Its output items; none where the list is missing or null."""
@@ -100,7 +108,7 @@ class Response:
 
     def counts(self) -> dict[str, int]:
         """The counts that it tells, by `Usage`'s names."""
-        return {name: count for name, (_, count) in _counted(self._tree.get("usage")).items()}
+        return {name: count for name, (_, count) in self._counted.items()}
 
     def ended_as(self, event: str) -> str | None:
         """The graver of how ``event`` says that it ended, and of how it says so itself."""
@@ -114,7 +122,7 @@ class Response:
             return "end_turn", status
         if status != "incomplete":
             return "unknown", status
-        details = self._tree.get("incomplete_details")
+        details = self._value("incomplete_details")
         why = details.get("reason") if isinstance(details, dict) else None
         if not isinstance(why, str):
             return "unknown", status
@@ -125,17 +133,16 @@ class Response:
         rest = {
             name: value
             for name, value in self.fields.items()
-            if name not in _HELD and value not in (_NULL, told.get(name))
+            if name not in _HELD and value != told.get(name, _NULL) and value != _NULL
         }
-        usage = self._tree.get("usage")
-        if isinstance(usage, dict) and (extra := _uncounted(usage)):
+        if isinstance(self._usage, dict) and (extra := _uncounted(self._usage, self._counted)):
             rest["usage"] = msgspec.Raw(msgspec.json.encode(extra))
         return rest
 
 
-def _counted(usage: Any) -> dict[str, tuple[tuple[str, ...], int]]:
+def _counted(usage: Any) -> _Counted:
     """Where each count stands, and the count."""
-    found: dict[str, tuple[tuple[str, ...], int]] = {}
+    found: _Counted = {}
     if not isinstance(usage, dict):
         return found
     for name, paths in _COUNTS.items():
@@ -150,10 +157,9 @@ def _counted(usage: Any) -> dict[str, tuple[tuple[str, ...], int]]:
     return found
 
 
-def _uncounted(usage: dict[str, Any]) -> dict[str, Any]:
+def _uncounted(usage: dict[str, Any], counted: _Counted) -> dict[str, Any]:
     """What usage tells beyond our counts. The total is kept where it is not the sum."""
     rest = {k: dict(v) if isinstance(v, dict) else v for k, v in usage.items() if v is not None}
-    counted = _counted(usage)
     for path, _ in counted.values():
         holder = rest if len(path) == 1 else rest[path[0]]
         del holder[path[-1]]

@@ -23,8 +23,10 @@ from gateway_stream.events import (
     ToolCallDelta,
     Usage,
 )
+from gateway_stream.testing import check_answer
 from gateway_stream.turn import Turn, fold
 from gateway_stream.wire import FAMILIES
+from gateway_stream.wire.canonical import canonical
 from gateway_stream.wire.encoder import Encoder, encode_answer
 
 FAMILY = FAMILIES["anthropic"]
@@ -113,6 +115,35 @@ def test_thinking_is_signed_by_its_last_delta() -> None:
     assert thought["delta"] == {"type": "thinking_delta", "thinking": "Hm."}
     assert signed["delta"] == {"type": "signature_delta", "signature": "c2ln"}
     assert ended["type"] == "content_block_stop"
+
+
+CITED = Opaque("anthropic", "anthropic", '{"type":"text","citations":[{"url":"u","title":"t"}]}')
+CALLED = Opaque("anthropic", "anthropic", '{"type":"tool_use","caller":{"type":"direct"}}')
+
+
+@pytest.mark.parametrize(
+    ("block", "opaque"),
+    [
+        pytest.param(
+            [BlockStart(0, "reasoning"), ReasoningDelta(0, "Hm.")], SIGNED, id="signature"
+        ),
+        pytest.param([BlockStart(0, "reasoning")], HIDDEN, id="hidden"),
+        pytest.param(
+            [BlockStart(0, "text"), TextDelta(0, "a"), Source(0, "u", "t")], CITED, id="citations"
+        ),
+        pytest.param([BlockStart(0, "tool_call", "c", "look")], CALLED, id="caller"),
+    ],
+)
+def test_the_table_says_what_of_its_own_opaque_data_a_family_gives_back(
+    block: list[Event], opaque: Opaque
+) -> None:
+    """A caller stands in the start of a block, which is out before it is known."""
+    events: list[Event] = [Start("m"), *block, BlockEnd(0, opaque=opaque), Stop("tool_use")]
+    for carries in (FAMILY.whole, FAMILY.streamed):
+        (end,) = (one for one in canonical(carries, events) if isinstance(one, BlockEnd))
+        lost = carries is FAMILY.streamed and opaque is CALLED
+        assert end.opaque == (None if lost else opaque)
+    check_answer(FAMILY, events)
 
 
 def test_hidden_thinking_is_one_block_as_it_came() -> None:

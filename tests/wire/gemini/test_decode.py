@@ -208,6 +208,18 @@ def test_a_count_that_a_frame_leaves_out_keeps_its_value(missing: str, usage: Us
     assert [event for event in events if isinstance(event, Usage)][-1] == usage
 
 
+def test_counts_are_told_with_the_first_frame_that_has_any() -> None:
+    told: list[dict[str, Any]] = [
+        {"trafficType": "ON_DEMAND"},
+        {"promptTokenCount": 3},
+        {"promptTokenCount": 3, "candidatesTokenCount": 2},
+    ]
+    frames = [{**said({"text": "a"}), "usageMetadata": counts} for counts in told]
+    events = decode("gemini", stream(*frames, said({"text": ""}, finishReason="STOP")))
+    assert [type(event).__name__ for event in events][2:5] == ["TextDelta", "Usage", "TextDelta"]
+    assert [event for event in events if isinstance(event, Usage)] == [Usage(3), Usage(3, 2)]
+
+
 def test_a_call_without_a_name_cannot_be_run() -> None:
     body = stream(said({"functionCall": {"args": {"x": 1}}}, finishReason="STOP"))
     (call,) = fold(decode("gemini", body)).tool_calls

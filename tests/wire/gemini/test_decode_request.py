@@ -182,7 +182,7 @@ def test_a_schema_of_the_vendors_form_is_read_as_the_json_schema_it_means() -> N
 @pytest.mark.parametrize(
     ("body", "where"),
     [
-        ([], "body: expected an object, got a list"),
+        ([], "body: expected `object`"),
         ({}, "body.contents: there are none"),
         ({"contents": [{"parts": [{"text": ""}]}]}, "body.contents: there is nothing in them"),
         ({"contents": "hello"}, "body.contents: expected a list, got a text"),

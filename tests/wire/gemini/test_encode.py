@@ -31,7 +31,7 @@ from gateway_stream.events import (
 from gateway_stream.testing.families import check_answer
 from gateway_stream.turn import Turn, fold
 from gateway_stream.wire import FAMILIES
-from gateway_stream.wire.carries import canonical
+from gateway_stream.wire.canonical import canonical
 from gateway_stream.wire.encoder import Encoder, encode_answer, encode_stream
 from tests.support.decoding import decode
 

@@ -82,7 +82,7 @@ def test_json_that_is_too_deep_is_refused() -> None:
     for _ in range(100_000):
         deep = {"items": deep}
     body = {"contents": [HELLO], "generationConfig": {"responseSchema": deep}}
-    with pytest.raises(BadRequest, match="too deeply"):
+    with pytest.raises(BadRequest, match="deeper than"):
         decode_request(body, model="m")
 
 

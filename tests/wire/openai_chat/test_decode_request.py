@@ -186,3 +186,31 @@ def test_what_is_no_request_is_refused_in_one_line_that_says_where(body: Tree, w
         decode_request(body)
     assert where in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"tools": [{"type": "custom", "function": "f"}]},
+        {"response_format": {"type": "grammar", "json_schema": [1]}},
+    ],
+    ids=",".join,
+)
+def test_what_another_type_has_under_a_known_name_is_kept(members: Tree) -> None:
+    assert read(**members).extra == members
+
+
+@pytest.mark.parametrize("role", ["user", "assistant"])
+@pytest.mark.parametrize("text", ["hidden", " ", {"a": 1}])
+def test_a_part_of_an_unknown_type_is_no_text_though_it_has_one(role: str, text: object) -> None:
+    calls = {"tool_calls": [CALL]} if role == "assistant" else {}
+    told = {"role": role, "content": [{"type": "thought", "text": text}], **calls}
+    asked = decode_request({"model": "m", "messages": [HELLO, told, HELLO]})
+    assert encode_request(asked, None).body["messages"][1] == told
+    assert asked.extra == {}
+
+
+def test_half_of_a_surrogate_pair_is_replaced() -> None:
+    asked = read(user="\ud83d", messages=[{"role": "user", "content": "\ud83d\ude80 \ud83d"}])
+    assert asked.messages == (Message("user", "\U0001f680 \ufffd"),)
+    assert asked.extra == {"user": "\ufffd"}

@@ -172,8 +172,9 @@ def test_a_first_piece_that_is_an_empty_object_is_no_placeholder() -> None:
 
 def test_what_goes_back_with_a_call_stands_on_it_as_it_came() -> None:
     signed = own('{"extra_content":{"google": {"thought_signature":"\\u0053"}}}', "google")
+    extra = {"extra_content": {"google": {"thought_signature": "S"}}}
     assert deltas(*call(0, opaque=signed))[-1] == {
-        "tool_calls": [{"index": 0, "extra_content": {"google": {"thought_signature": "S"}}}]
+        "tool_calls": [{"index": 0, "function": {"arguments": ""}, **extra}]
     }
     body = encode_answer(FAMILY, turn(*call(0, opaque=signed), Stop("tool_use")))
     assert b'"extra_content":{"google": {"thought_signature":"\\u0053"}}' in body
@@ -276,12 +277,12 @@ def test_a_refusal_has_its_own_field() -> None:
 def test_citations_count_from_where_the_text_of_the_message_begins() -> None:
     second = (BlockStart(1, "text"), Source(1, "u", "t", (1, 3)), TextDelta(1, "blue"), BlockEnd(1))
     cited = {"url": "u", "title": "t", "start_index": 5, "end_index": 7}
-    annotations = [{"type": "url_citation", "url_citation": cited}]
+    annotation = {"type": "url_citation", "url_citation": cited}
     assert deltas(*text(0, "Blé "), *second)[1:] == [
         {"content": "blue"},
-        {"annotations": annotations},
+        {"annotations": [{"index": 0, **annotation}]},
     ]
-    assert message(*text(0, "Blé "), *second)["annotations"] == annotations
+    assert message(*text(0, "Blé "), *second)["annotations"] == [annotation]
 
 
 def test_images_are_urls_whoever_made_them() -> None:
@@ -291,9 +292,9 @@ def test_images_are_urls_whoever_made_them() -> None:
         Media(0, "image/png", "aGk="),
         BlockEnd(0, opaque=strange),
     )
-    images = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}]
-    assert deltas(*drawn) == [{"images": images}]
-    assert message(*drawn)["images"] == images
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+    assert deltas(*drawn) == [{"images": [{"index": 0, **image}]}]
+    assert message(*drawn)["images"] == [image]
 
 
 def test_speech_goes_out_in_its_pieces_and_whole_as_one() -> None:

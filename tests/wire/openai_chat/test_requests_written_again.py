@@ -148,6 +148,8 @@ def test_any_body_is_refused_or_written_again_without_loss(body: Tree) -> None:
         return
     written = encode_request(request, None).body
     for name, value in body.items():
+        if value is None:
+            continue  # says as much as being absent
         if name == "thinking" and request.reasoning and request.reasoning.budget:
             continue  # written for the one provider who has it
         assert as_written(name, written.get(name)) == as_written(name, value)
