@@ -21,11 +21,14 @@ blank line; `FrameDecoder.close` gives it, so that its reader can judge whether 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from gateway_stream.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["EVENT_LIMIT", "Frame", "FrameDecoder", "Stray", "encode_frame", "too_large"]
 
@@ -34,6 +37,19 @@ EVENT_LIMIT: Final = 16 * 1024 * 1024
 
 _ONE: Final = 3  # lines that one event may have, if it is written as nearly all are
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+def _lines_of_line_feeds(text: bytes) -> list[bytes]:
+    """The lines of a text, and what comes after the last line end."""
+    return text.split(b"\n")
+
+
+def _lines_of_any_end(text: bytes) -> list[bytes]:
+    """The same where CR ends lines too: what ends a line to ``bytes.splitlines`` is what does in SSE."""
+    lines = text.splitlines()
+    if text.endswith((b"\r", b"\n")):
+        lines.append(b"")
+    return lines
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
@@ -97,8 +113,8 @@ class FrameDecoder:
             chunk = chunk.removeprefix(b"\n")
         if b"\r" in chunk:
             self._after_cr = chunk.endswith(b"\r")
-            chunk = _with_line_feeds(chunk)
-        if b"\n" in chunk:
+            self._take_lines(chunk, _lines_of_any_end)
+        elif b"\n" in chunk:
             self._take_lines(chunk)
         elif chunk:
             self._hold(chunk)
@@ -142,14 +158,16 @@ class FrameDecoder:
         self._held.clear()
         self._data.clear()
 
-    def _take_lines(self, text: bytes) -> None:
+    def _take_lines(
+        self, text: bytes, lines_of: Callable[[bytes], list[bytes]] = _lines_of_line_feeds
+    ) -> None:
         if self.overflowed:
             return
         if self._held:
             self._size -= len(self._held)
             text = bytes(self._held) + text
             self._held.clear()
-        lines = text.split(b"\n")
+        lines = lines_of(text)
         rest = lines.pop()
         bounded = self._size + len(text) <= self._limit
         if bounded and not (self._data or self._event or self._retry is not None):
@@ -244,12 +262,6 @@ class FrameDecoder:
         self._event = ""
         self._retry = None
         self._size = 0
-
-
-def _with_line_feeds(text: bytes) -> bytes:
-    """The same lines, ended by LF: what ends a line to ``bytes.splitlines`` is what does in SSE."""
-    last = b"\n" if text.endswith((b"\r", b"\n")) else b""
-    return b"\n".join(text.splitlines()) + last
 
 
 def too_large(what: str, limit: int) -> ProtocolError:
