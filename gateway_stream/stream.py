@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
 
 import msgspec
 
-from gateway_stream.errors import ConfigError, ConnectionLost, GatewayError, StreamTruncated
+from gateway_stream.errors import ConfigError, GatewayError, StreamTruncated
 from gateway_stream.events import Event, Failure, Notice, Stop, TextDelta
 from gateway_stream.turn import Accumulator, PartialTurn, Timings, Turn
 from gateway_stream.wire.sse import Frame
@@ -259,9 +259,11 @@ class EventStream:
                 return
         self._claim()
         chunk: bytes | None = None
+        exchange = opened.exchange
         try:
-            chunk = await opened.exchange.read()
-        except ConnectionLost as lost:
+            chunk = await exchange.receive()
+        except exchange.broken as error:
+            lost = exchange.lost(error)
             self._cause = None if self._closed else lost
         finally:
             self._reading = False

@@ -40,7 +40,7 @@ from gateway_stream.net.leases import closed
 if TYPE_CHECKING:
     import asyncio
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.client_reqrep import ClientRequest
@@ -60,6 +60,8 @@ _AT_ONCE: Final = 64 * 1024
 
 class Exchange:
     """One request and its response. Its owner reads it to the end, drains it or aborts it."""
+
+    broken: Final = (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError)
 
     def __init__(
         self,
@@ -91,16 +93,30 @@ class Exchange:
             ConnectionLost: the body broke off.
         """
         try:
-            chunk = await self._content.readany()
-        except (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError) as error:
-            self.abort()
-            message = f"the connection to the gateway was lost: {_reason(error)}"
-            raise ConnectionLost(
-                message, code=type(error).__name__, phase="stream", retryable=True, hint=_LOST
-            ) from error
+            chunk = await self.receive()
+        except self.broken as error:
+            raise self.lost(error) from error
         if not chunk:
             self._free()
         return chunk
+
+    def receive(self) -> Awaitable[bytes]:
+        """The next bytes, for who reads every token and so wants one coroutine fewer.
+
+        Raises one of `broken` where the body breaks off, which `lost` explains. Who reads so releases
+        the exchange at the body's end.
+        """
+        return self._content.readany()
+
+    def lost(self, error: Exception) -> ConnectionLost:
+        """The error of a body that broke off; what is left of its connection is closed."""
+        self.abort()
+        message = f"the connection to the gateway was lost: {_reason(error)}"
+        lost = ConnectionLost(
+            message, code=type(error).__name__, phase="stream", retryable=True, hint=_LOST
+        )
+        lost.__cause__ = error
+        return lost
 
     async def read_error(self) -> bytes:
         """The body of a response that is no answer: its first 64 KiB, as far as they come in 2 s."""

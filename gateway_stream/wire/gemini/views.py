@@ -140,6 +140,9 @@ class PlainFrame(msgspec.Struct, gc=False):
 
 Fields = dict[str, msgspec.Raw]
 
+_NULL: Final = msgspec.Raw(b"null")
+_TRUE: Final = msgspec.Raw(b"true")
+
 _decode_fields = msgspec.json.Decoder(Fields).decode
 _SNAKE: Final = re.compile(
     rb'"(?:usage_metadata|model_version|response_id|prompt_feedback|finish_reason'
@@ -188,8 +191,12 @@ def fields_of(raw: msgspec.Raw | bytes | None, *, null: str = "") -> Fields:
     """
     if not raw or not _begins(raw, b"{"):
         return {}
-    members = [(camel_case(name), value) for name, value in _decode_fields(_utf8(raw)).items()]
-    return {name: value for name, value in members if name == null or not _is(value, b"null")}
+    fields: Fields = {}
+    for own_name, value in _decode_fields(_utf8(raw)).items():
+        name = camel_case(own_name) if "_" in own_name else own_name
+        if value != _NULL or name == null:
+            fields[name] = value
+    return fields
 
 
 def members_of(raw: msgspec.Raw | None) -> list[tuple[str, str]]:
@@ -201,7 +208,7 @@ def members_of(raw: msgspec.Raw | None) -> list[tuple[str, str]]:
 
 def is_true(raw: msgspec.Raw | None) -> bool:
     """Whether a field says ``true``."""
-    return raw is not None and _is(raw, b"true")
+    return raw is not None and raw == _TRUE
 
 
 def objects_of(raw: msgspec.Raw | None) -> list[msgspec.Raw]:
@@ -231,12 +238,9 @@ def join(fields: Fields) -> str | None:
     return "{" + ",".join(f"{_quoted(name)}:{text_of(raw)}" for name, raw in fields.items()) + "}"
 
 
-def _is(raw: msgspec.Raw, word: bytes) -> bool:
-    return bytes(memoryview(raw)[: len(word) + 1]) == word
-
-
 def _begins(raw: msgspec.Raw | bytes, mark: bytes) -> bool:
-    return bytes(memoryview(raw)[:64]).lstrip()[:1] == mark
+    view = memoryview(raw)
+    return view[:1] == mark or bytes(view[:64]).lstrip()[:1] == mark
 
 
 def _utf8(raw: msgspec.Raw | bytes) -> msgspec.Raw | bytes:
