@@ -83,11 +83,16 @@ def table(result: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def _short(value: float) -> str:
+    """Three digits that count, and all of them before the point."""
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004  beyond, e+03
+
+
 def _cell(result: dict[str, Any], mode: str, family: str, row: str, scale: float = 1e6) -> str:
     found = figure(result, mode, family, row)
     if found is None:
         return ""
-    low, middle, high = (f"{found[name] * scale:.3g}" for name in ("min", "median", "max"))
+    low, middle, high = (_short(found[name] * scale) for name in ("min", "median", "max"))
     text = f"{middle} ({low}-{high})" if low != high else middle
     floor = figure(result, mode, family, FLOOR)
     ratio = found.get("ratio") or (floor and found["median"] / floor["median"])
