@@ -143,7 +143,7 @@ def _versions(result: dict[str, Any]) -> str:
 def plot(result: dict[str, Any]) -> str:
     """Burst and paced beside each other, a dot for each family, on a logarithmic axis; SVG."""
     names = [row.name for row in ROWS if any(f["row"] == row.name for f in result["figures"])]
-    left, width, top, line = 190, 330, 56, 24
+    left, width, top, line = 215, 330, 56, 24
     bottom = top + line * len(names)
     size = f"0 0 {left + 2 * width + 70} {bottom + 64}"
     parts = [
