@@ -53,11 +53,6 @@ def snippets() -> list[object]:
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def gateway() -> AsyncIterator[FakeGateway]:
     async with FakeGateway(default=SimulatedModel()) as gateway:
         yield gateway

@@ -21,19 +21,16 @@ from gateway_stream.events import (
     Media,
     Notice,
     Opaque,
-    ReasoningDelta,
-    RefusalDelta,
     Source,
     Start,
     Stop,
     StopReason,
-    TextDelta,
     ToolCallDelta,
     Usage,
 )
+from gateway_stream.wire.open_block import DELTAS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from random import Random
 
     from gateway_stream.events import BlockKind, BlockStatus
@@ -57,12 +54,6 @@ _FAILURES: Final[tuple[FailureKind, ...]] = (
     *("stream_failed", "stream_truncated", "rate_limited", "overloaded", "bad_request", "auth"),
     *("access_denied", "model_not_found", "protocol", "timed_out", "connection_lost"),
 )
-_DELTAS: Final[dict[BlockKind, Callable[[int, str], Event]]] = {
-    "text": TextDelta,
-    "reasoning": ReasoningDelta,
-    "refusal": RefusalDelta,
-    "tool_call": ToolCallDelta,
-}
 _NOT_OBJECTS: Final = ("[1]", "nothing", '{"a": 1} {"b": 2}', '"text"')
 _PIXEL: Final = "iVBORw0KGgo="
 _BLANKS: Final = ("", "", "", "\n")
@@ -104,7 +95,7 @@ def _block(random: Random, index: int, kind: BlockKind, *, cut: bool) -> list[Ev
         return [start, *(ToolCallDelta(index, piece) for piece in arguments), end]
     if kind == "media":
         return [start, Media(index, "image/png", _PIXEL), BlockEnd(index)]
-    make = _DELTAS.get(kind)
+    make = DELTAS.get(kind)
     if make is None:
         if random.random() < _ODD_SHARE:
             return [start, BlockEnd(index, "invalid")]

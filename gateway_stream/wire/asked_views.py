@@ -14,7 +14,7 @@ import msgspec
 from gateway_stream.errors import BadRequest
 from gateway_stream.wire.json_text import DEPTH_LIMIT, compact
 
-__all__ = ["left_over", "read_as", "readable", "refuse"]
+__all__ = ["left_over", "model_named", "read_as", "readable", "refuse"]
 
 View = TypeVar("View", bound=msgspec.Struct)
 
@@ -54,6 +54,18 @@ def readable(body: Any) -> dict[str, Any]:
         read: dict[str, Any] = msgspec.json.decode(compact(body))
         return read
     return body
+
+
+def model_named(by_body: str | None, by_path: str | None) -> str:
+    """The model that is asked: the body's word, else the path's.
+
+    Raises:
+        BadRequest: neither names one.
+    """
+    name = by_body or by_path
+    if not name or not name.strip():
+        refuse("body.model: it is missing")
+    return name
 
 
 def read_as(view: type[View], tree: Any, where: str) -> View:

@@ -14,27 +14,23 @@ from msgspec.structs import replace
 
 from gateway_stream.events import (
     BlockEnd,
-    BlockKind,
     BlockStart,
     Event,
     Failure,
-    ReasoningDelta,
-    RefusalDelta,
     Source,
     Start,
     Stop,
     StopReason,
-    TextDelta,
-    ToolCallDelta,
     Usage,
 )
 from gateway_stream.turn import PartialTurn, Turn, fold
 from gateway_stream.wire.answer import CUT_SHORT
 from gateway_stream.wire.arguments import unspoiled
 from gateway_stream.wire.carries import TOLD_AS, Carries, Count
+from gateway_stream.wire.open_block import DELTAS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from gateway_stream.turn import Block
 
@@ -42,12 +38,6 @@ __all__ = ["canonical", "joined"]
 
 _BLANKS: Final = " \t\r\n"
 _NOTHING: Final = "{}" + _BLANKS  # what an object without members is written in
-_DELTAS: Final[dict[BlockKind, Callable[[int, str], Event]]] = {
-    "text": TextDelta,
-    "reasoning": ReasoningDelta,
-    "refusal": RefusalDelta,
-    "tool_call": ToolCallDelta,
-}
 
 
 def canonical(carries: Carries, events: Iterable[Event]) -> list[Event]:
@@ -197,7 +187,7 @@ def _block_events(block: Block, index: int) -> Iterator[Event]:
     elif block.kind == "tool_call":
         text = text.strip(_BLANKS) if text.strip(_NOTHING) else ""
     if text:
-        yield _DELTAS[block.kind](index, text)
+        yield DELTAS[block.kind](index, text)
     yield from (replace(media, index=index) for media in block.media)
     yield from (replace(source, index=index) for source in block.sources)
     yield BlockEnd(index, block.status, block.opaque)

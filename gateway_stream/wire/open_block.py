@@ -24,17 +24,18 @@ from gateway_stream.wire.surrogates import pair_up, split_half
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Ending", "OpenBlock"]
+__all__ = ["DELTAS", "Ending", "OpenBlock"]
 
 Ending: TypeAlias = tuple[BlockStatus | None, Opaque | None, str | None]
 """What a block's end carries: its status where the writer is not to judge, opaque data, vendor."""
 
-_DELTAS: Final[dict[BlockKind, Callable[[int, str], Event]]] = {
+DELTAS: Final[dict[BlockKind, Callable[[int, str], Event]]] = {
     "text": TextDelta,
     "reasoning": ReasoningDelta,
     "refusal": RefusalDelta,
     "tool_call": ToolCallDelta,
 }
+"""What makes a delta of a kind of block, where the kind has any."""
 
 
 class OpenBlock:
@@ -52,7 +53,7 @@ class OpenBlock:
     def __init__(self, kind: BlockKind, ending: Callable[[bool], Ending] | None) -> None:
         self.kind = kind
         self.ending = ending
-        self.delta = _DELTAS.get(kind)
+        self.delta = DELTAS.get(kind)
         self.arguments: list[str] = []
         self.half = ""
 

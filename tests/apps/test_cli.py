@@ -25,11 +25,6 @@ ANSWER = Reply.scripted(
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 async def gateway() -> AsyncIterator[FakeGateway]:
     async with FakeGateway(default=ANSWER) as gateway:
         yield gateway

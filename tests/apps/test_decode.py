@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_decode_prints_events_and_its_status_tells_whether_all_are_whole(
     tmp_path: Path,
 ) -> None:

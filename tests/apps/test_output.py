@@ -24,11 +24,6 @@ PROSE = "a\tb\n\n  c:smile: [bold]d[/] " + "long " * 60 + "Tromsø\t\u200b."
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 async def gateway() -> AsyncIterator[FakeGateway]:
     async with FakeGateway(default=Reply.scripted(text=["Tromsø "] * 20_000)) as gateway:
         yield gateway

@@ -43,11 +43,6 @@ def weather(city: str) -> str:
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 async def client() -> AsyncIterator[Client]:
     try:
         client = Client()

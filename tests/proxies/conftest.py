@@ -25,11 +25,6 @@ __all__ = ["fake_gateway"]
 Through: TypeAlias = "Callable[..., AbstractAsyncContextManager[Client]]"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):

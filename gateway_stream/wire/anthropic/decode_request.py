@@ -25,7 +25,7 @@ from gateway_stream.request import (
     ToolChoice,
 )
 from gateway_stream.wire.anthropic.decode_parts import cache_hint, parts_in
-from gateway_stream.wire.asked_views import left_over, read_as, readable, refuse
+from gateway_stream.wire.asked_views import left_over, model_named, read_as, readable, refuse
 
 __all__ = ["decode_request"]
 
@@ -92,9 +92,7 @@ def decode_request(body: _Tree, *, model: str | None = None, stream: bool | None
     """
     body = readable(body)
     view = read_as(_Body, body, "body")
-    name = view.model or model
-    if not name or not name.strip():
-        refuse("body.model: it is missing")
+    name = model_named(view.model, model)
     if not view.messages:
         refuse("body.messages: there are none")
     if view.max_tokens is not None and view.max_tokens < 1:

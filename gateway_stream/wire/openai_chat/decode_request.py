@@ -34,7 +34,7 @@ from gateway_stream.request import (
     Tool,
     ToolChoice,
 )
-from gateway_stream.wire.asked_views import read_as, readable, refuse
+from gateway_stream.wire.asked_views import model_named, read_as, readable, refuse
 from gateway_stream.wire.openai_chat.decode_messages import cache_hint, read_messages
 from gateway_stream.wire.openai_chat.messages import EVERYONE, is_prose
 from gateway_stream.wire.openai_chat.request import encode_request
@@ -108,9 +108,7 @@ def decode_request(body: _Tree, *, model: str | None = None, stream: bool | None
     """
     body = readable(body)
     view = read_as(_Body, body, "body")
-    name = view.model or model
-    if not name or not name.strip():
-        refuse("body.model: it is missing")
+    name = model_named(view.model, model)
     if not view.messages:
         refuse("body.messages: there are none")
     try:

@@ -27,7 +27,7 @@ from gateway_stream.request import (
     Tool,
     ToolChoice,
 )
-from gateway_stream.wire.asked_views import left_over, read_as, readable, refuse
+from gateway_stream.wire.asked_views import left_over, model_named, read_as, readable, refuse
 from gateway_stream.wire.openai_responses.decode_input import read_input
 from gateway_stream.wire.openai_responses.request import encode_request
 from gateway_stream.wire.openai_responses.same import same
@@ -80,9 +80,7 @@ def decode_request(body: _Tree, *, model: str | None = None, stream: bool | None
     """
     body = readable(body)
     view = read_as(_Body, body, "body")
-    name = view.model or model
-    if not name or not name.strip():
-        refuse("body.model: it is missing")
+    name = model_named(view.model, model)
     if view.max_output_tokens is not None and view.max_output_tokens < 1:
         refuse(f"body.max_output_tokens: it is {view.max_output_tokens}")
     conversation = read_input(view.input, "body.input")

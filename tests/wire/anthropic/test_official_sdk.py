@@ -65,11 +65,6 @@ QUESTION: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 def sdk() -> ModuleType:
     import anthropic
 

@@ -73,11 +73,6 @@ MODEL = "gemini"
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 def sdk() -> ModuleType:
     import google.genai
 

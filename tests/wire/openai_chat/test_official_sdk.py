@@ -68,11 +68,6 @@ QUESTION: dict[str, Any] = {"model": "gpt", "messages": [{"role": "user", "conte
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 def sdk() -> ModuleType:
     import openai
 

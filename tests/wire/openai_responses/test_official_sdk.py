@@ -50,11 +50,6 @@ QUESTION: dict[str, Any] = {"model": "gpt", "input": "hello"}
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 def sdk() -> ModuleType:
     import openai
 
