@@ -43,6 +43,8 @@ T = TypeVar("T")
 
 __all__ = ["Batch", "EventStream", "Opened"]
 
+_TERMINAL = (Stop, Failure)
+
 
 class Batch(msgspec.Struct, frozen=True):
     """What one read of the socket brought.
@@ -267,33 +269,29 @@ class EventStream:
             self._cause = None if self._closed else lost
         finally:
             self._reading = False
-        if self._closed:  # by another task, while this one waited
-            self._take(opened, opened.decoder.fail(self._closed_early().failure()))
-        elif chunk is None:
-            self._take(opened, opened.decoder.close(clean=False))
+        if not chunk or self._closed:
+            events = self._close_off(opened.decoder, clean=chunk is not None)
         else:
-            self._take_chunk(opened, chunk)
-
-    def _take_chunk(self, opened: Opened, chunk: bytes) -> None:
-        if not chunk:
-            self._take(opened, opened.decoder.close(clean=True))
-            return
-        now = perf_counter()
-        if not self._reads:
-            self._first_byte = now - self._called
-        elif now - self._read_at > self._longest_gap:
-            self._longest_gap = now - self._read_at
-        self._reads += 1
-        self._read_at = now
-        self._take(opened, opened.decoder.feed(chunk))
-
-    def _take(self, opened: Opened, events: list[Event]) -> None:
+            now = perf_counter()
+            if not self._reads:
+                self._first_byte = now - self._called
+            elif now - self._read_at > self._longest_gap:
+                self._longest_gap = now - self._read_at
+            self._reads += 1
+            self._read_at = now
+            events = opened.decoder.feed(chunk)
         if self._first_content is None and opened.decoder.delivered:
             self._first_content = self._read_at - self._called
         self._accumulator.extend(events)
         self._ready = iter(events)
-        if opened.decoder.done:
-            self._end(opened, whole=isinstance(events[-1], Stop))
+        if events and type(events[-1]) in _TERMINAL:
+            self._end(opened, whole=type(events[-1]) is Stop)
+
+    def _close_off(self, decoder: Decoder, *, clean: bool) -> list[Event]:
+        """The last events: the body has ended, or another task closed the stream while this one waited."""
+        if self._closed:
+            return decoder.fail(self._closed_early().failure())
+        return decoder.close(clean=clean)
 
     def _end(self, opened: Opened, *, whole: bool) -> None:
         self._ended = True

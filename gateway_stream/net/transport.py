@@ -40,7 +40,7 @@ from gateway_stream.net.leases import closed
 if TYPE_CHECKING:
     import asyncio
     import ssl
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.client_reqrep import ClientRequest
@@ -76,6 +76,12 @@ class Exchange:
         self._lease = lease
         self._live = live
         self._aborted = False
+        self.receive: Callable[[], Awaitable[bytes]] = self._content.readany
+        """Gives the next bytes, for who reads every token and so wants no call in between.
+
+        Raises one of `broken` where the body breaks off, which `lost` explains. Who reads so releases
+        the exchange at the body's end.
+        """
         live.add(self)
         self.queued = 0.0
         self.connect = connect or 0.0
@@ -99,14 +105,6 @@ class Exchange:
         if not chunk:
             self._free()
         return chunk
-
-    def receive(self) -> Awaitable[bytes]:
-        """The next bytes, for who reads every token and so wants one coroutine fewer.
-
-        Raises one of `broken` where the body breaks off, which `lost` explains. Who reads so releases
-        the exchange at the body's end.
-        """
-        return self._content.readany()
 
     def lost(self, error: Exception) -> ConnectionLost:
         """The error of a body that broke off; what is left of its connection is closed."""

@@ -151,9 +151,10 @@ class SseBody:
 
     def feed(self, chunk: bytes) -> None:
         """Take more of the body."""
-        self._take(self._frames.read(chunk))
-        if self._frames.overflowed and not self._intake.writer.done:
-            self._frames.read(b"")
+        frames = self._frames
+        self._take(frames.read(chunk))
+        if frames.overflowed and not self._intake.writer.done:
+            frames.read(b"")
 
     def close(self, *, clean: bool) -> bool:  # noqa: ARG002  frames say themselves whether they are whole
         """Take the end of the body."""

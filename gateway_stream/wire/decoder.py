@@ -79,7 +79,8 @@ class Decoder:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Give the events that ``chunk`` completes."""
-        if chunk and not self._writer.done:
+        writer = self._writer
+        if chunk and not writer.done:
             self._seen = True
             if self._body is None:
                 chunk = self._tell_form(chunk)
@@ -87,8 +88,9 @@ class Decoder:
                 try:
                     self._body.feed(chunk)
                 except ProtocolError as error:
-                    self._writer.fail(error.failure())
-        return self._take()
+                    writer.fail(error.failure())
+        out, writer.out = writer.out, []
+        return out
 
     def close(self, *, clean: bool = True) -> list[Event]:
         """Give the last events. ``clean`` tells that the body ended as HTTP says it should.
@@ -133,11 +135,7 @@ class Decoder:
         return kept
 
     def _take(self) -> list[Event]:
-        writer = self._writer
-        out = writer.out
-        if not out:
-            return []  # never the writer's own list, which goes on growing
-        writer.out = []
+        out, self._writer.out = self._writer.out, []
         return out
 
     def _tell_form(self, chunk: bytes) -> bytes:

@@ -35,7 +35,7 @@ __all__ = ["EVENT_LIMIT", "Frame", "FrameDecoder", "Stray", "encode_frame", "too
 EVENT_LIMIT: Final = 16 * 1024 * 1024
 """Bytes that one event may have, unless told otherwise."""
 
-_ONE: Final = 3  # lines that one event may have, if it is written as nearly all are
+_DATA: Final = b"data: "
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -87,6 +87,9 @@ class FrameDecoder:
         self._event = ""
         self._id = ""
         self._retry: int | None = None
+        self._between = False  # whether all that came are whole events
+        self._usual = _DATA  # how the last event that came alone began, up to its data
+        self._usual_event = "message"
         self.overflowed = False
         self.last_event_id = ""
 
@@ -106,6 +109,10 @@ class FrameDecoder:
         Raises:
             ProtocolError: as `feed` does.
         """
+        if self._between and len(chunk) <= self._limit:
+            frame = self._alone(chunk)
+            if frame is not None:
+                return [frame]
         if self._head is not None:
             chunk = self._strip_mark(chunk)
         if self._after_cr and chunk:
@@ -118,6 +125,9 @@ class FrameDecoder:
             self._take_lines(chunk)
         elif chunk:
             self._hold(chunk)
+        self._between = not (self._held or self._data or self._event) and (
+            self._head is None and self._retry is None and not self.overflowed
+        )
         out, self._out = self._out, []
         if self.overflowed and not out:
             what = "an event of the stream is"
@@ -171,7 +181,7 @@ class FrameDecoder:
         rest = lines.pop()
         bounded = self._size + len(text) <= self._limit
         if bounded and not (self._data or self._event or self._retry is not None):
-            lines = self._take_plain(lines) if len(lines) > _ONE else self._take_one(lines)
+            lines = self._take_plain(lines)
         for line in lines:
             if not line:
                 self._dispatch()
@@ -187,24 +197,30 @@ class FrameDecoder:
         if rest:
             self._hold(rest)
 
-    def _take_one(self, lines: list[bytes]) -> list[bytes]:
-        """Take one event that came alone, if it is one ``data`` line, perhaps after its ``event`` line."""
-        if not lines or lines[-1]:
-            return lines
-        name, line = b"", lines[-2] if len(lines) > 1 else b""
-        if len(lines) == _ONE:
-            name = lines[0]
-            if name[:7] != b"event: ":
-                return lines
-        if line[:6] != b"data: ":
-            return lines
-        event = name[7:].decode("utf-8", "replace")
-        self._out.append(Frame(line[6:], event or "message", self._id))
+    def _alone(self, chunk: bytes) -> Frame | None:
+        """The frame of one event that came alone, in one ``data`` line, perhaps after its ``event`` line."""
+        head = self._usual
+        if chunk[: len(head)] != head:
+            head = _DATA if chunk[:6] == _DATA else chunk[: chunk.find(b"\n") + 7]
+            if head != _DATA and (
+                head[:7] != b"event: " or head[-7:] != b"\ndata: " or b"\r" in head
+            ):
+                return None
+            self._usual = head
+            self._usual_event = head[7:-7].decode("utf-8", "replace") or "message"
+        if chunk[-2:] == b"\n\n":
+            data = chunk[len(head) : -2]
+        elif chunk[-4:] == b"\r\n\r\n":
+            data = chunk[len(head) : -4]
+        else:
+            return None
+        if b"\n" in data or b"\r" in data:
+            return None
         self.last_event_id = self._id
-        return []
+        return Frame(data, self._usual_event, self._id)
 
     def _take_plain(self, lines: list[bytes]) -> list[bytes]:
-        """Take such events from the front of several; give the lines that are left."""
+        """Take such events from the front of what came; give the lines that are left."""
         out, id_ = self._out, self._id
         taken = 0
         if not any(lines[1::2]):

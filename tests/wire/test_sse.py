@@ -69,6 +69,7 @@ RULES: list[tuple[str, bytes, list[Frame]]] = [
     ("CRLF ends a line", b"data: a\r\n\r\ndata: b\r\n\r\n", [Frame(b"a"), Frame(b"b")]),
     ("CR ends a line", b"data: a\r\rdata: b\r\r", [Frame(b"a"), Frame(b"b")]),
     ("CRLF is one end, not two", b"data: a\r\ndata: b\n\n", [Frame(b"a\nb")]),
+    ("CR ends a line before LF does", b"data: a\rdata: b\n\n", [Frame(b"a\nb")]),
     ("LF CR is two ends", b"data: a\n\rdata: b\n\n", [Frame(b"a"), Frame(b"b")]),
     ("ends may be mixed", b"data: a\rdata: b\r\ndata: c\n\r\n", [Frame(b"a\nb\nc")]),
     (
@@ -106,6 +107,7 @@ RULES: list[tuple[str, bytes, list[Frame]]] = [
     ("names are whole words", b"data: a\ndatabase: b\nidentity: c\n\n", [Frame(b"a")]),
     ("names have no blanks", b" data: a\ndata : b\n\n", []),
     ("names have one case", b"Data: a\nDATA: b\n\n", []),
+    ("a name's line ends in any way", b"event: x\r\ndata: a\n\n", [Frame(b"a", "x")]),
     ("a colon in the value", b"data: a: b\n\n", [Frame(b"a: b")]),
     ("data: in the value", b"data: data: a\n\n", [Frame(b"data: a")]),
     ("bytes that are no UTF-8 stay", b"data: \xff\xfe\n\n", [Frame(b"\xff\xfe")]),
@@ -121,6 +123,21 @@ def test_a_rule_of_the_standard_holds_however_the_bytes_are_cut(
 ) -> None:
     for reads in every_cut(body):
         assert frames(reads)[0] == expected, reads
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [row[1:] for row in RULES if not row[1].startswith(MARK)],
+    ids=[row[0] for row in RULES if not row[1].startswith(MARK)],
+)
+def test_a_rule_holds_after_an_event_that_came_alone(body: bytes, expected: list[Frame]) -> None:
+    for first in (b"data: 0\n\n", b"event: x\ndata: 0\n\n", b"data: 0\r\n\r\n"):
+        for reads in every_cut(body):
+            assert frames([b"\n", first, *reads])[0][1:] == expected, (first, reads)
+
+
+def test_half_a_byte_order_mark_is_part_of_a_name() -> None:
+    assert frames([MARK[:1], b"data: a\n\n"])[0] == []
 
 
 def test_a_heartbeat_after_an_id_is_not_an_event() -> None:
@@ -317,3 +334,5 @@ def test_any_bytes_give_the_same_however_they_are_cut(
     body = b"".join(line + end for line, end in zip(lines, ends, strict=False))
     offsets = sorted(data.draw(st.sets(st.integers(0, len(body)), max_size=8)))
     assert frames(cut_at(body, offsets)) == frames([body])
+    alone = [b"data: 0\n\n", b"data: 1\n\n"]
+    assert frames([*alone, *cut_at(body, offsets)]) == frames([b"".join(alone) + body])

@@ -152,12 +152,16 @@ class Blocks:
         else:
             self._end(item, wire, extra)
 
-    def conclude(self, wires: Sequence[WireItem], *, cut: bool) -> None:
+    def conclude(self, listed: Sequence[bytes], *, cut: bool) -> None:
         """The terminal frame's list of all items; ``cut`` where the answer is not complete.
 
         A message or function call that only such a list tells is whole only if it says so itself. Of
         items of other types, many have no status to tell.
         """
+        if self._slots.are_told_by(listed):
+            self.settle_calls()
+            return
+        wires = [wire for wire in map(WireItem, listed) if wire.type]
         for wire, item in zip(wires, self._slots.listed(wires), strict=True):
             doubtful = ("in_progress", None) if wire.type in _WITH_STATUS else ("in_progress",)
             wire.cut = wire.cut or (cut and wire.tree.get("status") in doubtful)

@@ -96,20 +96,6 @@ class Translation:
         self._blocks = Blocks(writer)
         self._live = self._blocks.live
         self._told: Fields = {}
-        self._rare: Final[dict[str, Callable[[Frame, bytes], None]]] = {
-            "response.created": self._created,
-            "response.in_progress": self._going_on,
-            "response.queued": self._going_on,
-            "response.output_item.added": self._item_added,
-            "response.output_item.done": self._item_done,
-            "response.content_part.added": self._part_added,
-            "response.content_part.done": self._part_done,
-            "response.reasoning_summary_part.added": self._part_added,
-            "response.reasoning_summary_part.done": self._part_done,
-            "response.output_text.annotation.added": self._annotation,
-            "response.done": self._ended,
-            "error": self._error,
-        }
 
     def frame(self, data: bytes, event: str) -> None:
         """Take one frame."""
@@ -152,7 +138,7 @@ class Translation:
         elif type_ in _WHOLES:
             self._whole(view, _WHOLES[type_])
         elif type_ in self._rare:
-            self._rare[type_](view, data)
+            self._rare[type_](self, view, data)
         elif type_ in _ENDS:
             self._end(Response(view.response), _beside(data), _ENDS[type_])
         elif not type_ and view.object == "response":
@@ -298,6 +284,21 @@ class Translation:
         self._blocks.break_off()
         failure = read_stream_failure(b'{"error":' + error + b"}") if error else None
         self._writer.fail(failure or _unexplained(what))
+
+    _rare: Final[dict[str, Callable[[Translation, Frame, bytes], None]]] = {
+        "response.created": _created,
+        "response.in_progress": _going_on,
+        "response.queued": _going_on,
+        "response.output_item.added": _item_added,
+        "response.output_item.done": _item_done,
+        "response.content_part.added": _part_added,
+        "response.content_part.done": _part_done,
+        "response.reasoning_summary_part.added": _part_added,
+        "response.reasoning_summary_part.done": _part_done,
+        "response.output_text.annotation.added": _annotation,
+        "response.done": _ended,
+        "error": _error,
+    }
 
 
 def _place(view: Frame) -> int:

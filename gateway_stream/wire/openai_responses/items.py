@@ -58,6 +58,7 @@ _ITEM_KINDS: Final[dict[str, BlockKind]] = {
 _CLIENT_RUN: Final = frozenset(
     {"apply_patch_call", "computer_call", "local_shell_call", "mcp_approval_request", "shell_call"}
 )
+_decode_parts: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _SHARED: Final = frozenset({"id", "type", "role", "status", "phase", "content"})
 _MESSAGE_PARTS: Final[dict[str, PartKind]] = {
     "output_text": "text",
@@ -167,7 +168,7 @@ class MessageParts:
         self._fields = fields
         self._parts: list[msgspec.Raw] = []
         if isinstance(parts, list):
-            self._parts = msgspec.json.decode(fields["content"], type=list[msgspec.Raw])
+            self._parts = _decode_parts(fields["content"])
 
     def opaque(self, at: int, kind: PartKind) -> Opaque:
         """The message with the one part at ``at``, without the text that the part's block holds."""

@@ -22,7 +22,6 @@ import msgspec
 
 from gateway_stream.wire.counts import as_count
 from gateway_stream.wire.json_text import UNREADABLE, read_tree
-from gateway_stream.wire.openai_responses.items import WireItem
 from gateway_stream.wire.openai_responses.views import Fields, read_fields
 
 if TYPE_CHECKING:
@@ -45,6 +44,7 @@ _HELD: Final = _ECHOES | {
     "error",
 }
 _NULL: Final = msgspec.Raw(b"null")
+_decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw] | None).decode
 _Counted: TypeAlias = dict[str, tuple[tuple[str, ...], int]]
 _REASONS: Final[dict[str, StopReason]] = {
     "max_output_tokens": "max_tokens",
@@ -96,15 +96,13 @@ class Response:
         """The error that the response holds, as JSON."""
         return bytes(self.fields["error"]) if self._value("error") else None
 
-    def items(self) -> list[WireItem]:
-        """Its output items; none where the list is missing or null."""
+    def items(self) -> list[bytes]:
+        """Its output items, as they came; none where the list is missing or null."""
         try:
-            raws = msgspec.json.decode(
-                self.fields.get("output", b"null"), type=list[msgspec.Raw] | None
-            )
+            raws = _decode_items(self.fields.get("output", b"null"))
         except UNREADABLE:
             return []
-        return [item for item in (WireItem(bytes(raw)) for raw in raws or ()) if item.type]
+        return list(map(bytes, raws or ()))
 
     def counts(self) -> dict[str, int]:
         """The counts that it tells, by `Usage`'s names."""
@@ -133,7 +131,7 @@ class Response:
         rest = {
             name: value
             for name, value in self.fields.items()
-            if name not in _HELD and value != told.get(name, _NULL) and value != _NULL
+            if value != _NULL and name not in _HELD and value != told.get(name)
         }
         if isinstance(self._usage, dict) and (extra := _uncounted(self._usage, self._counted)):
             rest["usage"] = msgspec.Raw(msgspec.json.encode(extra))

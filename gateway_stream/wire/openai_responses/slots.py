@@ -185,6 +185,14 @@ class Slots:
         item = self._slots.get((index, wire.type))
         return item if item is not None and item.repeats(wire) else None
 
+    def are_told_by(self, listed: Sequence[bytes]) -> bool:
+        """Whether all items are done, and the terminal frame's list repeats their last forms to the byte."""
+        items = self._items
+        return len(listed) == len(items) and all(
+            item.done and item.told is not None and item.told.raw == raw
+            for item, raw in zip(items, listed, strict=True)
+        )
+
     def listed(self, wires: Sequence[WireItem]) -> list[Item | None]:
         """For each item of the terminal frame's list, the item that it is."""
         left = _Left(self._items)

@@ -180,3 +180,10 @@ def test_the_event_line_counts_where_the_json_has_no_type() -> None:
     data = b'event: response.output_text.delta\ndata: {"output_index":0,"delta":"hi"}\n\n'
     answer = fold(decode(FAMILY, data * 2, body("[DONE]")))
     assert answer.text == "hihi"
+
+
+def test_an_item_that_only_the_terminal_list_ends_has_its_whole_text() -> None:
+    item = message("m", "hi")
+    turn = turn_of(added(0, item), response("completed", item))
+    assert turn.text == "hi"
+    assert [block.status for block in turn.blocks] == ["complete"]
