@@ -19,43 +19,38 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 import msgspec
 
-from gateway_stream.errors import ConfigError, GatewayError
+from gateway_stream.errors import ConfigError
 from gateway_stream.gateway.models import provider_of
 from gateway_stream.gateway.routes import family_for, route
-from gateway_stream.net.hidden import Hidden
 from gateway_stream.options import Conversation, RequestOptions, build_request
+from gateway_stream.sending import send_authorized
 from gateway_stream.stream import EventStream, Opened
 from gateway_stream.wire import FAMILIES
 from gateway_stream.wire.decoder import Decoder
-from gateway_stream.wire.failures import read_failure
 from gateway_stream.wire.sse import EVENT_LIMIT
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
 
     from gateway_stream.auth.secret import Secret
+    from gateway_stream.auth.services import Auth
+    from gateway_stream.auth.source import TokenSource
     from gateway_stream.net.loops import LoopState
     from gateway_stream.request import Request
+    from gateway_stream.session import Session
     from gateway_stream.turn import Turn
 
 __all__ = ["Client"]
 
 POOL_SIZE: Final = 1000
 CONNECT_SECONDS: Final = 10.0
-_OK: Final = 200
-_OWN_HEADERS: Final = frozenset(
-    {"authorization", "connection", "content-length", "host", "transfer-encoding", "user-agent"}
-)
-_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _NOT_PRODUCT: Final = re.compile(r"[^A-Za-z0-9 ._/+()-]")
 
 
@@ -68,6 +63,8 @@ class Client:
         host: the workspace, a gateway host, or any base URL that serves one of the families. Left
             out, it comes from the environment or ``~/.databrickscfg``.
         token: what to authorize with. Left out, likewise.
+        auth: what gives tokens, instead of a token: a source of `gateway_stream.auth`, or an
+            ``async def`` without arguments.
         gateway_host: where streams go, if that is not ``host``.
         profile: the profile of ``~/.databrickscfg`` to read.
         family: the wire family of every request, instead of the one that the model's name tells.
@@ -89,6 +86,7 @@ class Client:
         *,
         host: str | None = None,
         token: str | Secret | None = None,
+        auth: Auth | None = None,
         gateway_host: str | None = None,
         profile: str | None = None,
         family: str | None = None,
@@ -100,6 +98,8 @@ class Client:
         allow_host: tuple[str, ...] = (),
         allow_http: bool = False,
     ) -> None:
+        from gateway_stream.auth.fixed import PAT  # noqa: PLC0415
+        from gateway_stream.auth.services import TokenServices  # noqa: PLC0415
         from gateway_stream.gateway.settings import resolve  # noqa: PLC0415
         from gateway_stream.net.loops import LoopStates  # noqa: PLC0415
         from gateway_stream.net.surroundings import (  # noqa: PLC0415
@@ -136,11 +136,16 @@ class Client:
             "Content-Type": "application/json",
         }
         self._loops = LoopStates(self._prepare)
+        self._source = _source_of(auth)
+        if self._source is None and self._settings.token:
+            self._source = PAT(self._settings.token)
+        workspace = self._settings.workspace
+        self._services = TokenServices(workspace=workspace.origin if workspace else None)
 
     @property
     def anonymous(self) -> bool:
         """Whether requests go out without credentials, because none were given or found."""
-        return self._settings.token is None
+        return self._source is None
 
     # What callers use.
 
@@ -150,6 +155,7 @@ class Client:
         messages: Conversation | None = None,
         *,
         family: str | None = None,
+        auth: Auth | None = None,
         **options: Unpack[RequestOptions],
     ) -> EventStream:
         """Ask a model, and read its answer as it comes. Nothing is sent before the stream is entered.
@@ -158,6 +164,7 @@ class Client:
             request: a `Request`, or the name of a model.
             messages: what was said so far; a string is the user's.
             family: the wire family to speak, instead of the one that the model's name tells.
+            auth: who asks, instead of whom the client was made for: see `Client`.
             options: the fields of `Request`, also in short forms; vendor fields go into ``extra``.
 
         Raises:
@@ -165,11 +172,17 @@ class Client:
             ConfigError: something that cannot be sent.
         """
         asked = build_request(request, messages, options)
-        _check_headers(asked.headers)
         spoken = (
             _known_family(family) or self._family or family_for(self._settings.base, asked.model)
         )
-        return EventStream(lambda: self._send(asked, spoken), _caller())
+        source = _source_of(auth) or self._source
+        return EventStream(lambda: self._send(asked, spoken, source), _caller())
+
+    def session(self, *, auth: Auth | None = None) -> Session:
+        """What the requests of one agent or user share: who asks."""
+        from gateway_stream.session import Session  # noqa: PLC0415  it imports this module's types
+
+        return Session(self, auth=auth)
 
     async def complete(
         self,
@@ -177,6 +190,7 @@ class Client:
         messages: Conversation | None = None,
         *,
         family: str | None = None,
+        auth: Auth | None = None,
         **options: Unpack[RequestOptions],
     ) -> Turn:
         """Ask a model, and give its whole answer. Takes what `stream` takes.
@@ -184,41 +198,29 @@ class Client:
         Raises:
             GatewayError: the answer is not whole.
         """
-        async with self.stream(request, messages, family=family, **options) as stream:
+        async with self.stream(request, messages, family=family, auth=auth, **options) as stream:
             return await stream.turn()
 
     # The way of one request.
 
-    async def _send(self, request: Request, family: str) -> Opened:
+    async def _send(self, request: Request, family: str, source: TokenSource | None) -> Opened:
         dialect = FAMILIES[family]
         wire = dialect.encode_request(request, provider_of(request.model))
         way = route(self._settings.base, family, request.model, stream=request.stream)
-        headers = self._headers | way.headers | self._authorization() | wire.headers
+        headers = self._headers | way.headers | wire.headers
         body = _encode(wire.body)
         state = await self._loops.here()
-        exchange = await state.send(way.url, headers, body)
-        request_id = exchange.headers.get("x-request-id")
-        if exchange.status != _OK:
-            told = await exchange.read_error()
-            raise self._refusal(exchange.status, exchange.headers, told)
+        service = None if source is None else self._services.of(source)
+        exchange, trouble = await send_authorized(
+            state, service, way.url, headers, body, no_token=self._settings.no_token
+        )
         decoder = Decoder(
             dialect,
-            request_id=request_id,
+            request_id=exchange.headers.get("x-request-id"),
             call_id_prefix=f"turn{len(request.messages)}_",
             event_limit=self._event_limit,
         )
-        return Opened(state, exchange, decoder, wire.notices)
-
-    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-        """The error for a response that is no answer."""
-        failure = read_failure(status, headers, body, now=time.time())
-        if failure.kind == "auth" and self._settings.no_token:
-            failure = msgspec.structs.replace(failure, hint=self._settings.no_token)
-        return GatewayError.from_failure(failure)
-
-    def _authorization(self) -> dict[str, str]:
-        token = self._settings.token
-        return {"Authorization": Hidden(f"Bearer {token.reveal()}")} if token else {}
+        return Opened(state, exchange, decoder, [*wire.notices, *trouble])
 
     # Loops.
 
@@ -250,6 +252,14 @@ class Client:
     async def aclose(self) -> None:
         """Close this loop's connections, those in use too. The client can be used again."""
         await self._loops.close_here()
+
+
+def _source_of(auth: Auth | None) -> TokenSource | None:
+    if auth is None:
+        return None
+    from gateway_stream.auth.services import as_source  # noqa: PLC0415  a client has loaded it
+
+    return as_source(auth)
 
 
 def _home() -> Path | None:
@@ -291,18 +301,6 @@ def _user_agent(partner: str | None) -> str:
     product = f"gateway_stream/{__version__}"
     cleaned = " ".join(_NOT_PRODUCT.sub("", partner or "").split())[:128]
     return f"{product} {cleaned}" if cleaned else product
-
-
-def _check_headers(headers: Mapping[str, str]) -> None:
-    for name, value in headers.items():
-        if name.lower() in _OWN_HEADERS:
-            message = f"the header {name!r} is the client's own"
-            raise ConfigError(
-                message, hint="Leave it out; token= and user_agent= set such headers."
-            )
-        if not _HEADER_NAME.fullmatch(name) or _CONTROL.search(value):
-            message = f"the header {name!r} has characters that HTTP does not allow"
-            raise ConfigError(message, hint="Remove line ends and control characters.")
 
 
 def _caller() -> str:

@@ -109,6 +109,7 @@ NoticeCode: TypeAlias = Literal[
     "unterminated",
     "invalid_field",
     "connection_lost",
+    "token_not_renewed",
 ]
 """What a `Notice` tells. More may come: treat an unknown code as one to ignore."""
 

@@ -7,6 +7,7 @@ here and nowhere else, and what does not fit is refused here, before anything is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, TypedDict
 
@@ -68,6 +69,11 @@ class RequestOptions(TypedDict, total=False):
     stream: bool
 
 
+_OWN_HEADERS: Final = frozenset(
+    {"authorization", "connection", "content-length", "host", "transfer-encoding", "user-agent"}
+)
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _OTHER_NAMES: Final = {
     "extra_body": "extra",
     "extra_headers": "headers",
@@ -98,6 +104,7 @@ def build_request(
         if messages is not None or options:
             message = "a Request already holds its messages and options; give one or the other"
             raise TypeError(message)
+        _check_headers(request.headers)
         return request
     unknown = [name for name in options if name not in RequestOptions.__annotations__]
     if unknown:
@@ -106,7 +113,21 @@ def build_request(
         message = "a model needs messages: stream(model, messages, ...)"
         raise TypeError(message)
     fields = {name: _LONG_FORMS.get(name, _same)(value) for name, value in options.items()}
-    return Request(model=request, messages=_conversation(messages), **fields)
+    asked = Request(model=request, messages=_conversation(messages), **fields)
+    _check_headers(asked.headers)
+    return asked
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if name.lower() in _OWN_HEADERS:
+            message = f"the header {name!r} is the client's own"
+            raise ConfigError(
+                message, hint="Leave it out; token= and user_agent= set such headers."
+            )
+        if not _HEADER_NAME.fullmatch(name) or _CONTROL.search(value):
+            message = f"the header {name!r} has characters that HTTP does not allow"
+            raise ConfigError(message, hint="Remove line ends and control characters.")
 
 
 def _unknown(name: str) -> str:

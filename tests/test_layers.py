@@ -26,8 +26,8 @@ LAYERS: Final = [
     {"wire"},
     {"net"},
     {"gateway", "auth"},
-    {"options", "stream"},
-    {"client"},
+    {"options", "stream", "sending"},
+    {"client", "session"},
     {"fanout"},
     {"testing", "apps"},
 ]

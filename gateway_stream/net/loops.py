@@ -24,6 +24,7 @@ import anyio
 import anyio.to_thread
 
 from gateway_stream.errors import ConfigError, GatewayError
+from gateway_stream.net.calls import Calls
 from gateway_stream.net.leases import Leases
 
 if TYPE_CHECKING:
@@ -113,13 +114,14 @@ class LoopState:
         self.loop = asyncio.get_running_loop()
         self.pid = os.getpid()
         self.transport = transport
+        self.calls = Calls(transport)
         self.leases = Leases(pool_size)
         self.closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._kept = 0  # connections that went back to the pool and were not taken since
         self._draining = 0
         self._drained = anyio.Event()
-        self._guard = self._spawn(self._close_with_the_loop(), "gateway_stream: pool")
+        self._guard = self.spawn(self._close_with_the_loop(), "gateway_stream: pool")
 
     @property
     def draining(self) -> int:
@@ -150,7 +152,7 @@ class LoopState:
             self._keep(exchange)
         else:
             self._draining += 1
-            drain = self._spawn(self._drain(exchange), "gateway_stream: drain")
+            drain = self.spawn(self._drain(exchange), "gateway_stream: drain")
             # Not in a `finally` of the drain: a task that is cancelled before it runs has none.
             drain.add_done_callback(lambda _: self._end_drain(exchange))
 
@@ -177,7 +179,8 @@ class LoopState:
         self._drained.set()
         self._drained = anyio.Event()
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Begin work that ends with this state at the latest."""
         task = self.loop.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

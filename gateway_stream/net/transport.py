@@ -18,9 +18,7 @@ connection itself.
 from __future__ import annotations
 
 from io import BytesIO
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
 
 import aiohttp
 import anyio
@@ -34,18 +32,14 @@ from gateway_stream.errors import (
     ProtocolError,
     TimedOut,
 )
+from gateway_stream.net.calls import Called
+from gateway_stream.net.connections import Connector, Response
 from gateway_stream.net.hidden import Hidden
 from gateway_stream.net.leases import closed
 
 if TYPE_CHECKING:
-    import asyncio
     import ssl
     from collections.abc import Awaitable, Callable, Mapping
-
-    from aiohttp.client_proto import ResponseHandler
-    from aiohttp.client_reqrep import ClientRequest
-    from aiohttp.connector import Connection
-    from aiohttp.tracing import Trace
 
     from gateway_stream.net.leases import Lease
     from gateway_stream.net.surroundings import Proxy
@@ -53,6 +47,8 @@ if TYPE_CHECKING:
 __all__ = ["ERROR_BODY_SECONDS", "Exchange", "Transport"]
 
 _ERROR_BODY: Final = 64 * 1024
+_CALL_BODY: Final = 4 * 1024 * 1024
+_CALLING: Final = {"Accept-Encoding": "identity"}
 ERROR_BODY_SECONDS: Final = 2.0
 _AT_ONCE: Final = 64 * 1024
 """Bytes of a request that are written in one piece; larger ones let the loop run in between."""
@@ -65,7 +61,7 @@ class Exchange:
 
     def __init__(
         self,
-        response: _Response,
+        response: Response,
         lease: Lease,
         live: set[Exchange],
         *,
@@ -173,14 +169,14 @@ class Transport:
         self._proxy = proxy
         self._connect_timeout = connect_timeout
         self._live: set[Exchange] = set()
-        self._connector = _Connector(limit=0, ssl=context)
+        self._connector = Connector(limit=0, ssl=context)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             # With no limit of its own the pool makes nobody wait, so this is the time for a name
             # look-up, a connection, a proxy's tunnel and TLS together.
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout),
-            response_class=_Response,
+            response_class=Response,
         )
 
     async def send(
@@ -201,14 +197,42 @@ class Transport:
             lease.release()
             raise closed()
         try:
-            response = await self._post(target, headers, body)
+            data = body if len(body) <= _AT_ONCE else BytesIO(body)
+            response = await self._request("POST", target, data, headers)
         except BaseException:
             lease.release()
             raise
         connect = self._connector.took(response.handler)
         return Exchange(response, lease, self._live, connect=connect)
 
-    async def _post(self, target: URL, headers: Mapping[str, str], body: bytes) -> _Response:
+    async def call(
+        self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None
+    ) -> Called:
+        """Send a small request that takes no slot, and give its whole answer.
+
+        Raises:
+            ConnectError: no connection.
+            TimedOut: no connection in time.
+            ConnectionLost: the connection broke before the answer was here.
+        """
+        target = URL(url, encoded=True)
+        if self._session.closed:
+            raise closed()
+        data = None if form is None else aiohttp.FormData(form)
+        response = await self._request(method, target, data, {**headers, **_CALLING})
+        body = b""
+        try:
+            while len(body) < _CALL_BODY and (chunk := await response.content.readany()):
+                body += chunk
+        except Exchange.broken as error:
+            raise self._foreign(error, target) from _showable(error)
+        finally:
+            response.close()
+        return Called(response.status, response.headers, body[:_CALL_BODY])
+
+    async def _request(
+        self, method: str, target: URL, data: Any, headers: Mapping[str, str]
+    ) -> Response:
         proxy = self._proxy
         through: dict[str, Any] = {"proxy": proxy.url} if proxy else {}
         if proxy and proxy.authorization:
@@ -218,17 +242,13 @@ class Transport:
             else:
                 headers = {**headers, **authorization}
         try:
-            response = await self._session.post(
-                target,
-                data=body if len(body) <= _AT_ONCE else BytesIO(body),
-                headers=headers,
-                allow_redirects=False,
-                **through,
+            response = await self._session.request(
+                method, target, data=data, headers=headers, allow_redirects=False, **through
             )
         except (aiohttp.ClientError, OSError) as error:
             failure, cause = self._foreign(error, target), _showable(error)
         else:
-            assert isinstance(response, _Response)  # noqa: S101  the session was told so
+            assert isinstance(response, Response)  # noqa: S101  the session was told so
             return response
         # Raised out here, so that what cannot be shown is not the error's context either.
         raise failure from cause
@@ -286,57 +306,3 @@ def _reason(error: BaseException) -> str:
         system = error.message
     text = str(system or error) or type(error).__name__
     return " ".join(text.split())[:300]
-
-
-class _Response(aiohttp.ClientResponse):
-    """A response that remembers its connection's handler, and aborts where it is closed early.
-
-    It is closed by its owner, or by aiohttp where the wait for its headers is cancelled.
-    """
-
-    handler: ResponseHandler
-
-    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        assert connection.protocol is not None  # noqa: S101  it was just connected
-        self.handler = connection.protocol
-        return await super().start(connection)
-
-    def close(self) -> None:
-        transport = self.connection.transport if self.connection else None
-        if transport is not None and not self._loop.is_closed():
-            transport.abort()
-        super().close()
-
-
-class _Connector(aiohttp.TCPConnector):
-    """A pool that knows which of its connections are new. Tracing tells it too, at five times the cost."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._new: WeakKeyDictionary[ResponseHandler, float | None] = WeakKeyDictionary()
-
-    async def connect(
-        self,
-        req: ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's own
-    ) -> Connection:
-        began = perf_counter()
-        connection = await super().connect(req, traces, timeout)
-        handler = connection.protocol
-        if handler is not None and handler not in self._new:
-            self._new[handler] = perf_counter() - began
-            if handler.closed is not None:
-                handler.closed.add_done_callback(_seen)
-        return connection
-
-    def took(self, handler: ResponseHandler) -> float | None:
-        """Seconds that the connection took, told to who made it; ``None`` to who found it kept."""
-        seconds, self._new[handler] = self._new.get(handler), None
-        return seconds
-
-
-def _seen(end: asyncio.Future[None]) -> None:
-    """However a connection that nobody uses ends is no error to be reported."""
-    if not end.cancelled():
-        end.exception()
