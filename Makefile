@@ -10,7 +10,8 @@ OLDEST_INSTALL = $(OLDEST)/bin/uv pip install --quiet --python $(OLDEST)/bin/pyt
 	--resolution lowest-direct --upgrade
 MLFLOW := $(VENV)-mlflow
 CLI := -e '.[cli]'
-TEST := -e '.[cli,test]'
+EXTRAS := -e '.[auth,cli]'
+TEST := -e '.[auth,cli,test]'
 DOCS := -e '.[docs]'
 INSTALL = if command -v uv >/dev/null 2>&1; \
 	then uv pip install --quiet --python $(BIN)/python $(1); \
@@ -91,5 +92,5 @@ $(OLDEST)/.test: pyproject.toml
 	@$(PYTHON) -m venv --clear $(OLDEST)
 	@$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@$(OLDEST_INSTALL) $(TEST)
-	@$(OLDEST_INSTALL) $(CLI)
+	@$(OLDEST_INSTALL) $(EXTRAS)
 	@touch $@

@@ -64,6 +64,7 @@ from gateway_stream.request import (
     ToolChoice,
     ToolResultPart,
 )
+from gateway_stream.session import Session
 from gateway_stream.stream import Batch, EventStream
 from gateway_stream.turn import PartialTurn, Timings, ToolCall, Turn, fold
 
@@ -102,6 +103,7 @@ __all__ = [
     "Request",
     "Reset",
     "RouteNotFound",
+    "Session",
     "Source",
     "Start",
     "Stop",

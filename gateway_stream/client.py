@@ -62,9 +62,11 @@ class Client:
     Args:
         host: the workspace, a gateway host, or any base URL that serves one of the families. Left
             out, it comes from the environment or ``~/.databrickscfg``.
-        token: what to authorize with. Left out, likewise.
-        auth: what gives tokens, instead of a token: a source of `gateway_stream.auth`, or an
-            ``async def`` without arguments.
+        token: what to authorize with; ``host::token`` says the host too. Left out, credentials come
+            from the environment, from ``~/.databrickscfg``, or from a login.
+        auth: what gives tokens, instead of a token: a source of `gateway_stream.auth`, an
+            ``async def`` without arguments, or the name of a way to log in, such as
+            ``"oauth-m2m"``, whose settings are then found.
         gateway_host: where streams go, if that is not ``host``.
         profile: the profile of ``~/.databrickscfg`` to read.
         family: the wire family of every request, instead of the one that the model's name tells.
@@ -78,7 +80,7 @@ class Client:
         allow_http: allow plain ``http://`` beyond this machine.
 
     Raises:
-        ConfigError: no host, or a setting that cannot work.
+        ConfigError: no host, settings that contradict each other, or one that cannot work.
     """
 
     def __init__(
@@ -86,7 +88,7 @@ class Client:
         *,
         host: str | None = None,
         token: str | Secret | None = None,
-        auth: Auth | None = None,
+        auth: Auth | str | None = None,
         gateway_host: str | None = None,
         profile: str | None = None,
         family: str | None = None,
@@ -98,9 +100,9 @@ class Client:
         allow_host: tuple[str, ...] = (),
         allow_http: bool = False,
     ) -> None:
-        from gateway_stream.auth.fixed import PAT  # noqa: PLC0415
         from gateway_stream.auth.services import TokenServices  # noqa: PLC0415
         from gateway_stream.gateway.settings import resolve  # noqa: PLC0415
+        from gateway_stream.net.hidden import Hidden  # noqa: PLC0415
         from gateway_stream.net.loops import LoopStates  # noqa: PLC0415
         from gateway_stream.net.surroundings import (  # noqa: PLC0415
             certificate_settings,
@@ -108,9 +110,16 @@ class Client:
             read_proxy,
         )
 
+        # For tracebacks that show local variables: what is refused may be a credential.
+        token = Hidden(token) if isinstance(token, str) else token
+        auth = Hidden(auth) if isinstance(auth, str) else auth
+        host = None if host is None else Hidden(host)
+        gateway_host = None if gateway_host is None else Hidden(gateway_host)
+        proxy = Hidden(proxy) if proxy else None
         self._settings = resolve(
             host=host,
             token=token,
+            auth=auth,
             gateway_host=gateway_host,
             profile=profile,
             allow_host=allow_host,
@@ -136,16 +145,24 @@ class Client:
             "Content-Type": "application/json",
         }
         self._loops = LoopStates(self._prepare)
-        self._source = _source_of(auth)
-        if self._source is None and self._settings.token:
-            self._source = PAT(self._settings.token)
+        self._source = self._settings.source
         workspace = self._settings.workspace
-        self._services = TokenServices(workspace=workspace.origin if workspace else None)
+        self._services = TokenServices(
+            workspace=workspace.origin if workspace else None, account_id=self._settings.account_id
+        )
 
     @property
     def anonymous(self) -> bool:
-        """Whether requests go out without credentials, because none were given or found."""
-        return self._source is None
+        """Whether requests go out without credentials, because none were given or found.
+
+        Where only a stored login could be found, that is looked for with the first request.
+        """
+        from gateway_stream.auth.logins import StoredOrNothing  # noqa: PLC0415
+
+        if not isinstance(self._source, StoredOrNothing):
+            return self._source is None
+        credentials = self._services.of(self._source).ready()
+        return credentials is None or not credentials.headers
 
     # What callers use.
 
@@ -180,7 +197,7 @@ class Client:
 
     def session(self, *, auth: Auth | None = None) -> Session:
         """What the requests of one agent or user share: who asks."""
-        from gateway_stream.session import Session  # noqa: PLC0415  it imports this module's types
+        from gateway_stream.session import Session  # noqa: PLC0415  it names this module in its types
 
         return Session(self, auth=auth)
 

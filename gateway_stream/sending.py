@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from gateway_stream.auth.withheld import withheld
 from gateway_stream.errors import AuthError, GatewayError
 from gateway_stream.events import Notice
 from gateway_stream.wire.failures import read_failure
 
 if TYPE_CHECKING:
-    from gateway_stream.auth.service import TokenService
+    from gateway_stream.auth.service import Credentials, TokenService
     from gateway_stream.net.loops import LoopState
     from gateway_stream.net.transport import Exchange
 
@@ -51,27 +52,39 @@ async def send_authorized(
         GatewayError: what came instead.
     """
     if service is None:
-        return await _answered(await state.send(url, headers, body), no_token), []
+        return await _answered(await state.send(url, headers, body), no_token=no_token), []
     credentials = service.ready() or await service.credentials(state)
     try:
-        exchange = await _answered(await state.send(url, headers | credentials.headers, body))
+        why = None if credentials.headers else no_token
+        exchange = await _answered(
+            await state.send(url, headers | credentials.headers, body), credentials, why
+        )
     except AuthError as error:
         if error.status not in _TOKEN_REFUSED:
             raise
         other = await service.replace(credentials, state)
         if other is None:
             raise
-        exchange = await _answered(await state.send(url, headers | other.headers, body))
+        credentials = other
+        exchange = await _answered(
+            await state.send(url, headers | credentials.headers, body), credentials
+        )
+    credentials.accepted = True
     trouble = service.trouble
     return exchange, [Notice("token_not_renewed", trouble)] if trouble else []
 
 
-async def _answered(exchange: Exchange, no_token: str | None = None) -> Exchange:
+async def _answered(
+    exchange: Exchange, credentials: Credentials | None = None, no_token: str | None = None
+) -> Exchange:
     """The exchange, if it brings an answer."""
     if exchange.status == _OK:
         return exchange
-    told = await exchange.read_error()
-    failure = read_failure(exchange.status, exchange.headers, told, now=time.time())
+    failure = read_failure(
+        exchange.status, exchange.headers, await exchange.read_error(), now=time.time()
+    )
+    if credentials is not None:
+        failure = withheld(failure, credentials.headers.values())
     if failure.kind == "auth" and no_token:
         failure = msgspec.structs.replace(failure, hint=no_token)
     raise GatewayError.from_failure(failure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,12 @@ from rich.text import Text
 from gateway_stream.apps.output import flush, write_line
 from gateway_stream.apps.render import Renderer, summary
 from gateway_stream.client import Client
-from gateway_stream.errors import GatewayError
+from gateway_stream.errors import AuthError, GatewayError
 from gateway_stream.events import Failure
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from gateway_stream.options import RequestOptions
     from gateway_stream.stream import EventStream
 
@@ -61,6 +64,8 @@ class Question:
 async def run_chat(question: Question, *, as_json: bool) -> None:
     """Stream the answer to standard output: prose, or events as JSON lines.
 
+    Who sits at a terminal and has no credentials may log in first.
+
     Raises:
         GatewayError: the answer is not whole; what came of it was printed.
         OutputLost: standard output takes no more.
@@ -68,11 +73,32 @@ async def run_chat(question: Question, *, as_json: bool) -> None:
     await (_print_events if as_json else _print_prose)(question)
 
 
+@asynccontextmanager
+async def _ask(question: Question) -> AsyncIterator[EventStream]:
+    """The answer, as it begins to come."""
+    async with AsyncExitStack() as stack:
+        try:
+            stream = await _enter(question, stack)
+        except AuthError:
+            from gateway_stream.apps.auth_login import offer_login  # noqa: PLC0415  brings much
+
+            await stack.aclose()
+            if not await offer_login(question.base_url, question.allow_host):
+                raise
+            stream = await _enter(question, stack)
+        yield stream
+
+
+async def _enter(question: Question, stack: AsyncExitStack) -> EventStream:
+    client = await stack.enter_async_context(question.client())
+    return await stack.enter_async_context(question.stream(client))
+
+
 async def _print_events(question: Question) -> None:
     """The events, the last of them terminal: an error before the answer began is one too."""
     ended = False
     try:
-        async with question.client() as client, question.stream(client) as stream:
+        async with _ask(question) as stream:
             async for batch in stream.batches():
                 for event in batch.events:
                     write_line(msgspec.json.encode(event))
@@ -89,7 +115,7 @@ async def _print_prose(question: Question) -> None:
     side = Console(stderr=True, highlight=False)
     out = Console(highlight=False)
     renderer = Renderer(out, side, prose_only=not out.is_terminal)
-    async with question.client() as client, question.stream(client) as stream:
+    async with _ask(question) as stream:
         try:
             async for event in stream:
                 renderer.show(event)

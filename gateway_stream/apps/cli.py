@@ -1,4 +1,4 @@
-"""The command line: ``gateway-stream demo | chat | decode | simulate``.
+"""The command line: ``gateway-stream demo | chat | auth | decode | simulate``.
 
 Standard output is for what was asked, standard error for everything about it. An error is one line
 that says what to do, wrong usage too; what each exit status means stands in
@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.text import Text
 
 from gateway_stream import __version__
+from gateway_stream.apps import auth
 from gateway_stream.apps.decode import decode_body, describe, read_body
 from gateway_stream.apps.exits import Exit, exit_of
 from gateway_stream.apps.output import OutputLost, flush, open_streams, printable, write_line
@@ -39,6 +40,8 @@ app = typer.Typer(
         "4 settings, credentials or the request, 5 the network or the gateway, 130 interrupted."
     ),
 )
+
+app.add_typer(auth.app, name="auth")
 
 Family = Enum("Family", {name: name for name in FAMILIES}, type=str)  # type: ignore[misc]
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
@@ -151,7 +154,8 @@ def chat(
     ] = None,
     family: Annotated[Family | None, typer.Option(help="Speak this wire family.")] = None,
     base_url: Annotated[
-        str | None, typer.Option(help="The workspace, gateway or base URL.")
+        str | None,
+        typer.Option("--base-url", "--host", help="The workspace, gateway or base URL."),
     ] = None,
     allow_host: Annotated[
         list[str] | None,

@@ -28,8 +28,8 @@ PHRASES: Final = (
     (", or pass token=", ""),
     (": pass token=", ": set DATABRICKS_AUTH_TYPE=pat and DATABRICKS_TOKEN"),
     ("as token= or in DATABRICKS_TOKEN", "in DATABRICKS_TOKEN"),
-    ("Pass host=, or set DATABRICKS_HOST", "Pass --base-url, or set DATABRICKS_HOST"),
-    ("pass allow_http=True", "pass --allow-http"),
+    ("Pass host=, or set DATABRICKS_HOST", "Pass --host, or set DATABRICKS_HOST"),
+    ("pass allow_http=True", "pass --allow-http to chat"),
     ("SSL_CERT_FILE or ssl=", "SSL_CERT_FILE"),
     ("HTTPS_PROXY, NO_PROXY or proxy=", "HTTPS_PROXY and NO_PROXY"),
     (

@@ -2,14 +2,74 @@
 
 A *source* (`TokenSource`) says how a token is got; a *service* (`gateway_stream.auth.service`) keeps it fresh
 for all who want it. Give a source to ``Client(auth=...)``, or to a single ``client.stream(..., auth=...)``.
+
+Each name is imported when it is used: few programs need more than one, and some bring much.
 """
 
 from __future__ import annotations
 
-from gateway_stream.auth.fixed import PAT
-from gateway_stream.auth.machine import M2M
-from gateway_stream.auth.secret import Secret
-from gateway_stream.auth.source import TokenSource
-from gateway_stream.auth.token import Token
+import importlib
+from typing import TYPE_CHECKING, Any, Final
 
-__all__ = ["M2M", "PAT", "Secret", "Token", "TokenSource"]
+if TYPE_CHECKING:
+    from gateway_stream.auth.databricks_cli import DatabricksCLI
+    from gateway_stream.auth.federation import Federation, FromFile, FromGitHub, FromVariable
+    from gateway_stream.auth.fixed import PAT
+    from gateway_stream.auth.login_source import NotLoggedIn, StoredLoginSource
+    from gateway_stream.auth.machine import M2M
+    from gateway_stream.auth.pkce import Authorization, Login
+    from gateway_stream.auth.secret import Secret
+    from gateway_stream.auth.source import TokenSource
+    from gateway_stream.auth.stored import StoredLogin
+    from gateway_stream.auth.token import Token
+    from gateway_stream.auth.unified import Unified
+    from gateway_stream.auth.user import U2M
+
+__all__ = [
+    "M2M",
+    "PAT",
+    "U2M",
+    "Authorization",
+    "DatabricksCLI",
+    "Federation",
+    "FromFile",
+    "FromGitHub",
+    "FromVariable",
+    "Login",
+    "NotLoggedIn",
+    "Secret",
+    "StoredLogin",
+    "StoredLoginSource",
+    "Token",
+    "TokenSource",
+    "Unified",
+]
+
+_WHERE: Final = {
+    "M2M": "machine",
+    "PAT": "fixed",
+    "U2M": "user",
+    "Authorization": "pkce",
+    "DatabricksCLI": "databricks_cli",
+    "Federation": "federation",
+    "FromFile": "federation",
+    "FromGitHub": "federation",
+    "FromVariable": "federation",
+    "Login": "pkce",
+    "NotLoggedIn": "login_source",
+    "Secret": "secret",
+    "StoredLogin": "stored",
+    "StoredLoginSource": "login_source",
+    "Token": "token",
+    "TokenSource": "source",
+    "Unified": "unified",
+}
+
+if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        """What is imported when it is named."""
+        if name not in _WHERE:
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)

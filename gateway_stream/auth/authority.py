@@ -4,10 +4,13 @@
 
 1. ``{host}/.well-known/databricks-config``, whose ``oidc_endpoint`` (with ``{account_id}`` put in) leads to
    ``{oidc_endpoint}/.well-known/oauth-authorization-server``;
-2. ``{host}/oidc/.well-known/oauth-authorization-server``, with an account id
-   ``{host}/oidc/accounts/{account_id}/.well-known/oauth-authorization-server``;
-3. the paths that Databricks' documentation names: ``{host}/oidc/v1/token`` and ``.../authorize``, with an
-   account id below ``/oidc/accounts/{account_id}``.
+2. ``{host}/oidc/.well-known/oauth-authorization-server``, or where a source says that the host serves an
+   account ``{host}/oidc/accounts/{account_id}/.well-known/oauth-authorization-server``;
+3. the paths that Databricks' documentation names, below the first of these places: ``.../v1/token`` and
+   ``.../v1/authorize``.
+
+A host that serves whole accounts, and says so, cannot be asked without an account's id. The id of the settings is
+put in where a host has a place for it; it does not make a workspace an account.
 
 Secrets are sent to what is found, so it has to lie on the host that was asked, or be Databricks' own. It is
 asked once for each host and remembered.
@@ -31,10 +34,12 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from gateway_stream.auth.secret import Secret
-from gateway_stream.auth.token import Token, expiry_of
+from gateway_stream.auth.token import UNKNOWN_LIFE, Token, expiry_of
+from gateway_stream.auth.withheld import withheld
 from gateway_stream.errors import AuthError, ConfigError, GatewayError, GatewayUnavailable
 from gateway_stream.gateway.hosts import is_databricks
 from gateway_stream.net.hidden import Hidden
+from gateway_stream.wire.failure_text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -49,6 +54,7 @@ SecretStyle: TypeAlias = Literal["basic", "form"]
 
 _CONFIG: Final = "/.well-known/databricks-config"
 _METADATA: Final = "/.well-known/oauth-authorization-server"
+_ACCOUNT: Final = "{account_id}"
 _LOG_IN: Final = "Log in again: gateway-stream auth login."
 _OK: Final = 200
 _NOT_FOUND: Final = 404
@@ -56,11 +62,12 @@ _LAST_SUCCESS: Final = 299
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an OAuth server takes what."""
+    """Where an OAuth server takes what. ``audience`` is whom a JWT has to be for that it exchanges."""
 
     token: str
     authorization: str
     device: str | None = None
+    audience: str | None = None
     secret_style: SecretStyle = "basic"  # noqa: S105  no secret
 
 
@@ -118,9 +125,12 @@ class Desk:
         raise ConfigError(message, hint="Pass host=, or set DATABRICKS_HOST to the workspace.")
 
     async def endpoints(self, host: str, account_id: str | None = None) -> Endpoints:
-        """Where the OAuth server of a host takes what. Never fails: see the module's docstring."""
-        account_id = account_id or self.account_id
-        key = (host, account_id)
+        """Where the OAuth server of a host takes what. What cannot be found out is assumed.
+
+        Raises:
+            ConfigError: the host serves whole accounts, and no account's id is known.
+        """
+        key = (host, account_id or self.account_id)
         found = self._known.get(key)
         if found is None:
             found = await self._discover(host, account_id)
@@ -129,22 +139,26 @@ class Desk:
 
     async def _discover(self, host: str, account_id: str | None) -> Endpoints:
         told = await self._document(host + _CONFIG)
-        place = told.get("oidc_endpoint")
-        account_id = account_id or _text(told.get("account_id"))
-        bases = []
-        if isinstance(place, str) and not ("{account_id}" in place and not account_id):
-            bases.append(place.replace("{account_id}", account_id or "").rstrip("/"))
-        own = f"{host}/oidc/accounts/{account_id}" if self._is_account(told, account_id) else None
-        bases.append(own or f"{host}/oidc")
-        for base in dict.fromkeys(bases):
-            if _belongs(base, host):
-                found = _read_endpoints(await self._document(base + _METADATA), host)
-                if found is not None:
-                    return found
-        return Endpoints(token=f"{bases[-1]}/v1/token", authorization=f"{bases[-1]}/v1/authorize")
-
-    def _is_account(self, told: Mapping[str, Any], account_id: str | None) -> bool:
-        return bool(account_id) and not told.get("workspace_id") and not told.get("oidc_endpoint")
+        known = account_id or self.account_id or _text(told.get("account_id"))
+        place = _text(told.get("oidc_endpoint"))
+        if place and _ACCOUNT in place and not known:
+            message = f"{_place(host)} serves whole accounts, and no account's id is known"
+            hint = "Set DATABRICKS_ACCOUNT_ID, or account_id in the profile."
+            raise ConfigError(message, hint=hint)
+        whole = account_id and not place and not told.get("workspace_id")
+        places = [f"{host}/oidc/accounts/{account_id}" if whole else f"{host}/oidc"]
+        if place:
+            places.insert(0, place.replace(_ACCOUNT, known or "").rstrip("/"))
+        places = [each for each in dict.fromkeys(places) if _belongs(each, host)]
+        for each in places:
+            found = _read_endpoints(await self._document(each + _METADATA), host)
+            if found is not None:
+                return msgspec.structs.replace(found, audience=_audience(told, known))
+        return Endpoints(
+            token=f"{places[0]}/v1/token",
+            authorization=f"{places[0]}/v1/authorize",
+            audience=_audience(told, known),
+        )
 
     async def _document(self, url: str) -> dict[str, Any]:
         try:
@@ -168,27 +182,84 @@ class Desk:
             AuthError: the server refuses.
             GatewayError: it cannot be reached, or cannot answer.
         """
+        asked_at = self.clock.time()
+        called = await self.ask(endpoints.token, endpoints, fields, client, repeatable=repeatable)
+        given = _read_grant(called, asked_at)
+        if given is not None:
+            return given
+        # Raised out here, where no local variable is what the server gave.
+        message = f"{_place(endpoints.token)} answered without a token"
+        raise AuthError(
+            message,
+            status=called.status,
+            phase="token",
+            hint="Check that the host is that of a workspace.",
+        )
+
+    async def ask(
+        self,
+        url: str,
+        endpoints: Endpoints,
+        fields: Mapping[str, str],
+        client: OAuthClient | None,
+        *,
+        repeatable: bool = True,
+    ) -> Called:
+        """Send a form to one of the server's endpoints as a client, and give its answer.
+
+        Raises:
+            AuthError: the server refuses.
+            GatewayError: it cannot be reached, or cannot answer.
+        """
         headers = {"Accept": "application/json"}
         form = dict(fields)
         if client is not None:
             style = client.secret_style or endpoints.secret_style
             if client.secret is not None and style == "basic":
-                pair = f"{quote(client.id, safe='')}:{quote(client.secret.reveal(), safe='')}"
-                encoded = base64.b64encode(pair.encode()).decode()
+                pair = Hidden(
+                    f"{quote(client.id, safe='')}:{quote(client.secret.reveal(), safe='')}"
+                )
+                encoded = Hidden(base64.b64encode(pair.encode()).decode())
                 headers["Authorization"] = Hidden(f"Basic {encoded}")
             else:
                 form["client_id"] = client.id
                 if client.secret is not None:
                     form["client_secret"] = Hidden(client.secret.reveal())
-        asked_at = self.clock.time()
-        called = await self.calls.post(endpoints.token, form, headers, repeatable=repeatable)
+        called = await self.calls.post(url, form, headers, repeatable=repeatable)
         if called.status > _LAST_SUCCESS:
-            raise refusal(called, endpoints.token)
-        return _read_grant(called, asked_at, endpoints.token)
+            sent = [value for value in form.values() if isinstance(value, Hidden)]
+            sent += [Hidden(client.secret.reveal())] if client and client.secret else []
+            raise GatewayError.from_failure(withheld(refusal(called, url).failure(), sent))
+        return called
 
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _secret(value: Any) -> Secret | None:
+    """A token; ``None`` for what no header can carry."""
+    try:
+        return Secret(value)
+    except ConfigError:
+        return None
+
+
+def _audience(told: Mapping[str, Any], account_id: str | None) -> str | None:
+    """What the host names, or an account's id where it serves a whole one (databricks-sdk-py's rule)."""
+    named = told.get("token_federation_default_oidc_audiences")
+    if isinstance(named, list) and named and _text(named[0]):
+        return _text(named[0])
+    return account_id if told and not told.get("workspace_id") else None
+
+
+def _seconds(value: Any) -> float | None:
+    """A life, in whatever way it is written; ``None`` for what is none."""
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        return None
+    return seconds if 0 < seconds < float("inf") else None
 
 
 def _belongs(url: str, host: str) -> bool:
@@ -218,32 +289,22 @@ def _read_endpoints(told: Mapping[str, Any], host: str) -> Endpoints | None:
     )
 
 
-def _read_grant(called: Called, asked_at: float, url: str) -> Grant:
+def _read_grant(called: Called, asked_at: float) -> Grant | None:
     tree = called.tree
     told = tree if isinstance(tree, dict) else {}
-    value = _text(told.get("access_token"))
-    if value is None:
-        message = f"{_place(url)} answered without a token"
-        raise AuthError(
-            message,
-            status=called.status,
-            phase="token",
-            hint="Check that the host is that of a workspace.",
-        )
-    life = told.get("expires_in")
-    try:
-        expires_at: float | None = asked_at + float(life)  # type: ignore[arg-type]  # what is no number raises
-    except (TypeError, ValueError):
-        expires_at = expiry_of(value)
-    refresh_token = _text(told.get("refresh_token"))
+    token = _secret(told.get("access_token"))
+    if token is None:
+        return None
+    life = _seconds(told.get("expires_in"))
+    expires_at = asked_at + life if life else expiry_of(token.reveal()) or asked_at + UNKNOWN_LIFE
     scope = told.get("scope")
     return Grant(
         token=Token(
-            value=Secret(value, name="the access token"),
+            value=token,
             expires_at=expires_at,
             obtained_at=asked_at,
         ),
-        refresh_token=Secret(refresh_token, name="the refresh token") if refresh_token else None,
+        refresh_token=_secret(told.get("refresh_token")),
         scopes=tuple(scope.split()) if isinstance(scope, str) else (),
     )
 
@@ -258,6 +319,11 @@ _REMEDIES: Final = {
 }
 
 
+def remedy_for(code: str, otherwise: str = "Check how the client is set up.") -> str:
+    """What to do about an error code of OAuth."""
+    return _REMEDIES.get(code, otherwise)
+
+
 def refusal(called: Called, url: str) -> GatewayError:
     """The error for what is no token."""
     tree = called.tree
@@ -265,13 +331,13 @@ def refusal(called: Called, url: str) -> GatewayError:
     code = _text(told.get("error")) or _text(told.get("errorCode"))
     said = _text(told.get("error_description")) or _text(told.get("errorSummary"))
     if code is not None and called.status not in (429, 500, 502, 503, 504):
-        text = " ".join((said or code.replace("_", " ")).split())[:300]
+        text = one_line(said or code.replace("_", " "), 300)
         return AuthError(
             f"{_place(url)} gives no token: {text}",
             code=code,
             status=called.status,
             phase="token",
-            hint=_REMEDIES.get(code, "Check how the client is set up."),
+            hint=remedy_for(code),
         )
     if called.status == _NOT_FOUND:
         return AuthError(

@@ -8,7 +8,7 @@ It is checked where it comes in. What is no credential (a line break that came w
 ``Bearer`` in front, a character no HTTP header can carry) is refused at once, by an error that does
 not quote it, because the same mistake is a riddle when the gateway answers it with a 401. Every
 credential that HTTP carries as a bearer is printable ASCII without blanks (RFC 6750, section 2.1),
-so that is the rule.
+so that is the rule. And ``***`` itself is refused: who copies it has copied from where a secret was hidden.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from typing import Final, NoReturn, SupportsIndex, final
 
 from gateway_stream.errors import ConfigError
 
-__all__ = ["Secret"]
+__all__ = ["MASK", "Secret"]
 
-_HIDDEN: Final = "***"
+MASK: Final = "***"
+"""What is shown in place of a secret, and so is none."""
 
 
 @final
@@ -42,22 +43,23 @@ class Secret:
     def __init__(self, value: str, *, name: str = "the token") -> None:
         problem = _problem(value)
         if problem:
+            del value  # tools that print tracebacks with local variables would show it
             message = f"{name} {problem[0]}"
             raise ConfigError(message, hint=problem[1])
-        self._value = value
+        self._value = str(value)  # plain, so that it can be encoded where it is revealed
 
     def reveal(self) -> str:
         """The value itself."""
         return self._value
 
     def __repr__(self) -> str:
-        return f"Secret({_HIDDEN!r})"
+        return f"Secret({MASK!r})"
 
     def __str__(self) -> str:
-        return _HIDDEN
+        return MASK
 
     def __format__(self, spec: str) -> str:
-        return format(_HIDDEN, spec)
+        return format(MASK, spec)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
@@ -84,16 +86,28 @@ def _problem(value: object) -> tuple[str, str] | None:
         return f"is {type(value).__name__}, not text", "Give it as a str."
     if not value:
         return "is empty", "Give a token, or leave it out to send none."
-    if value.isascii() and value.isprintable():
-        if " " not in value:
-            return None
-        return (
-            "has a blank in it",
-            "Give the token alone, without a word such as 'Bearer' before it.",
-        )
-    if value.isascii():
-        return (
-            "has a control character in it",
-            "Often it is the line break at the end of a file: strip it.",
-        )
-    return "has a character that is not ASCII", "Copy it again: tokens have plain characters only."
+    signs = {
+        _MASKED: value == MASK,
+        _NOT_ASCII: not value.isascii(),
+        _CONTROL: not value.isprintable(),
+        _BLANK: " " in value,
+    }
+    return next((problem for problem, there in signs.items() if there), None)
+
+
+_MASKED: Final = (
+    f"is {MASK!r}, which stands for a credential that was hidden",
+    "Give the credential itself.",
+)
+_NOT_ASCII: Final = (
+    "has a character that is not ASCII",
+    "Copy it again: tokens have plain characters only.",
+)
+_CONTROL: Final = (
+    "has a control character in it",
+    "Often it is the line break at the end of a file: strip it.",
+)
+_BLANK: Final = (
+    "has a blank in it",
+    "Give the token alone, without a word such as 'Bearer' before it.",
+)

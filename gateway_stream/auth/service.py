@@ -3,27 +3,34 @@
 **On the way of a request** there is a look-up and nothing else, as long as the token is fresh. Tokens
 are renewed behind the scenes, by a task that sleeps until the stale window begins (see
 `gateway_stream.auth.token`) and then fetches the next one while the old one still serves. It does so for
-tokens that were used since they came: what nobody uses is left to expire, and the next request waits for a
-new one. Should the task have slept too long (a machine that was suspended), the look-up finds the token
-stale and starts the fetch itself, without waiting for it.
+tokens that were looked up since they came and within the last `IDLE` seconds: what was wanted once is left to
+expire. The look-up that finds a token stale, because nobody asked for so long or because the machine was
+suspended, starts the fetch itself and does not wait for it; only one that finds the token over waits.
 
 **One flight.** Whoever needs a new token joins the fetch that is under way, or starts one. A fetch is a task
-of its own: those who wait for it may be cancelled, and it goes on. It belongs to the loop that started it;
-others, in other threads, wait for the same result. If that loop ends first, its waiters start again. After
-a fork a child takes nothing of the parent's flights.
+of its own: those who wait for it may be cancelled, and it goes on, for at most `FETCH_SECONDS`. It belongs to the
+loop that started it; others, in other threads, wait for the same result. If that loop ends or is left
+standing, its waiters start again. After a fork a child takes nothing of the parent's flights. Nothing of the
+request that happened to start it goes along (its context variables say who asked): the token is for all.
 
 **Failure.** While the old token lives, a failed fetch is told (`trouble`, a line in the log) and tried again
-after a back-off with jitter, a second at least and a minute at most. Without a living token the error goes to
-all who waited; those who come within the back-off, at most `RECALL` seconds, are told the same without
-asking again.
+after a back-off with full jitter: a second at least, a minute at most, longer where the server said so. Without
+a living token the error goes to all who waited; those who come within the back-off, at most `RECALL` seconds,
+are told the same without asking again.
 
-**Refusal.** A token that the gateway refused is replaced once, and those who were refused with the same token
-share the one fetch.
+**Refusal.** A token that the gateway refused is replaced, and those who were refused with the same token
+share the one fetch. If the one that came instead is refused too, it was not the token's fault, and no third one
+is asked for in the next `SETTLING` seconds, unless the gateway has accepted it since.
+
+**Windows.** A token may come with its stale window begun, from a cache or from a clock that goes wrong. It is
+renewed halfway through what is left of it, and serves for a second in any case, so that no source is asked
+with every request.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import os
 import random
@@ -33,8 +40,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from gateway_stream.auth.authority import Desk, Endpoints
-from gateway_stream.errors import AuthError, GatewayError
+from gateway_stream.errors import AuthError, GatewayError, TimedOut
 from gateway_stream.net.clocks import SYSTEM
+from gateway_stream.net.leases import closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,25 +52,44 @@ if TYPE_CHECKING:
     from gateway_stream.net.clocks import Clock
     from gateway_stream.net.loops import LoopState
 
-__all__ = ["RECALL", "Credentials", "TokenService"]
+__all__ = ["FETCH_SECONDS", "IDLE", "RECALL", "SETTLING", "Credentials", "TokenService"]
 
+FETCH_SECONDS: Final = 90.0
+IDLE: Final = 900.0
 RECALL: Final = 5.0
+SETTLING: Final = 60.0
 _LOOK: Final = 1.0
+_LEAST_LIFE: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
 _log = logging.getLogger("gateway_stream.auth")
 
 
 class Credentials:
-    """A token as requests use it: the headers, and until when."""
+    """A token as requests use it: the headers, and until when.
 
-    __slots__ = ("headers", "over_at", "stale_at", "token", "used")
+    Attributes:
+        accepted: whether the gateway has answered a request that it authorized.
+    """
 
-    def __init__(self, token: Token) -> None:
+    __slots__ = (
+        "accepted",
+        "came_at",
+        "headers",
+        "over_at",
+        "replaces_refused",
+        "stale_at",
+        "token",
+    )
+
+    def __init__(self, token: Token, now: float, *, replaces_refused: bool = False) -> None:
         self.token = token
         self.headers: dict[str, str] = token.authorization()
-        self.stale_at = token.stale_at
-        self.over_at = token.over_at
-        self.used = False
+        self.came_at = now
+        self.over_at = max(token.over_at, now + _LEAST_LIFE)
+        halfway = now + (self.over_at - now) / 2
+        self.stale_at = token.stale_at if token.stale_at > now else halfway
+        self.replaces_refused = replaces_refused
+        self.accepted = False
 
 
 class _Flight(Future["Credentials"]):
@@ -77,7 +104,7 @@ class _Flight(Future["Credentials"]):
     @property
     def under_way(self) -> bool:
         """Whether it can still bring something in this process."""
-        return not self.done() and self.pid == os.getpid() and not self.loop.is_closed()
+        return not self.done() and self.pid == os.getpid() and self.loop.is_running()
 
 
 class _LoopEnded(Exception):
@@ -94,6 +121,7 @@ class TokenService:
         known: OAuth endpoints by host, shared between services.
         clock: what tells the time.
         draw: gives numbers from 0 to 1, for the jitter.
+        patience: seconds that a fetch may take.
     """
 
     def __init__(
@@ -105,14 +133,18 @@ class TokenService:
         known: dict[tuple[str, str | None], Endpoints] | None = None,
         clock: Clock = SYSTEM,
         draw: Callable[[], float] = random.random,
+        patience: float = FETCH_SECONDS,
     ) -> None:
         self.source = source
         self.trouble: str | None = None
         """Why the last renewal failed, while the token before it still serves."""
+        self.renamed: Callable[[], object] | None = None
+        """Called when the source may have another identity than before."""
         self._place = (workspace, account_id)
         self._known = {} if known is None else known
         self._clock = clock
         self._draw = draw
+        self._patience = patience
         self._kept: Credentials | None = None
         self._flight: _Flight | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -121,15 +153,22 @@ class TokenService:
         self._failures = 0
         self._failed_at = self._retry_at = 0.0
         self._error: GatewayError | None = None
-        self.used_at = clock.time()
-        self.renamed: Callable[[], object] | None = None
-        """Called when the source may have another identity than before."""
+        self._used_at = clock.time()
+
+    @property
+    def fetching(self) -> bool:
+        """Whether a token is being fetched."""
+        return self._flight is not None and self._flight.under_way
+
+    def idle_since(self, moment: float) -> bool:
+        """Whether nobody has asked for a token since then, and nobody waits for one."""
+        return self._used_at < moment and not self.fetching
 
     def ready(self) -> Credentials | None:
         """The credentials, if they are fresh. Costs a look at the clock."""
         kept = self._kept
-        if kept is not None and self._clock.time() < kept.stale_at:
-            kept.used = True
+        if kept is not None and (now := self._clock.time()) < kept.stale_at:
+            self._used_at = now
             return kept
         return None
 
@@ -140,16 +179,14 @@ class TokenService:
             AuthError: the source's own credentials are refused, or somebody has to log in.
             GatewayError: no token can be had just now.
         """
-        now = self.used_at = self._clock.time()
+        now = self._used_at = self._clock.time()
         kept = self._kept
         if kept is not None and now < kept.over_at:
-            kept.used = True
             if now >= kept.stale_at and now >= self._retry_at:
                 self._join(state, kept)
             return kept
-        if self._error is not None and now < min(self._retry_at, self._failed_at + RECALL):
-            raise _again(self._error)
-        return await self._arrival(state, kept)
+        self._recall(now)
+        return await self._landing(state, kept)
 
     async def replace(self, refused: Credentials, state: LoopState) -> Credentials | None:
         """Credentials other than those that the gateway refused; ``None`` where there are no others.
@@ -160,31 +197,54 @@ class TokenService:
         if not self.source.renewable:
             return None
         kept = self._kept
-        if kept is None or kept is refused:
-            kept = await self._arrival(state, refused)
-        kept.used = True
+        now = self._used_at = self._clock.time()
+        if kept is refused:
+            settling = now < refused.came_at + SETTLING
+            if settling and refused.replaces_refused and not refused.accepted:
+                return None
+        if kept is None or kept is refused or now >= kept.over_at:
+            self._recall(now)
+            kept = await self._landing(state, refused, refused=True)
         return None if kept.token.value == refused.token.value else kept
+
+    def _recall(self, now: float) -> None:
+        """Tell what has just failed, instead of trying it again.
+
+        Raises:
+            GatewayError: a fetch failed a moment ago.
+        """
+        error = self._error
+        if error is not None and now < min(self._retry_at, self._failed_at + RECALL):
+            raise _again(error) from error.__cause__
 
     # Flights.
 
-    async def _arrival(self, state: LoopState, kept: Credentials | None) -> Credentials:
+    async def _landing(
+        self, state: LoopState, kept: Credentials | None, *, refused: bool = False
+    ) -> Credentials:
+        """Wait for the credentials of the flight under way, or of a new one."""
         while True:
-            flight = self._join(state, kept)
+            flight = self._join(state, kept, refused=refused)
             landing = asyncio.wrap_future(flight)
+            # Another thread's loop may end without a word, and so is looked at now and then.
+            look = None if flight.loop is state.loop else _LOOK
             try:
-                # Another thread's loop may end without a word, and so is looked at now and then.
-                while flight.loop is not state.loop and flight.under_way and not landing.done():
-                    await asyncio.wait([landing], timeout=_LOOK)
-                if landing.done() or flight.loop is state.loop or flight.done():
-                    arrived = await landing
-                    arrived.used = True
-                    return arrived
+                while flight.under_way and not landing.done():
+                    await asyncio.wait([landing], timeout=look)
+                if flight.done():
+                    return await landing
             except _LoopEnded:
                 pass
             except GatewayError as error:
                 raise _again(error) from error.__cause__
+            finally:
+                landing.cancel()
 
-    def _join(self, state: LoopState, kept: Credentials | None) -> _Flight:
+    def _join(
+        self, state: LoopState, kept: Credentials | None, *, refused: bool = False
+    ) -> _Flight:
+        if state.closed:
+            raise closed()
         if self._pid != os.getpid():
             self._after_fork()
         with self._lock:
@@ -192,7 +252,8 @@ class TokenService:
             if flight is not None and flight.under_way:
                 return flight
             flight = self._flight = _Flight(state.loop)
-        task = state.spawn(self._fly(flight, state, kept), "gateway_stream: token")
+        work = self._fly(flight, state, kept, refused=refused)
+        task = contextvars.Context().run(state.spawn, work, "gateway_stream: token")
         # Not in a `finally` of the flight: a task that is cancelled before it runs has none.
         task.add_done_callback(lambda _: _land(flight))
         return flight
@@ -202,7 +263,21 @@ class TokenService:
         self._pid, self._lock = os.getpid(), threading.Lock()
         self._flight = self._keeper = None
 
-    async def _fly(self, flight: _Flight, state: LoopState, kept: Credentials | None) -> None:
+    async def _fly(
+        self, flight: _Flight, state: LoopState, kept: Credentials | None, *, refused: bool
+    ) -> None:
+        try:
+            token = await self._fetch(state, kept.token if kept else None)
+        except GatewayError as error:
+            self._failed(error)
+            flight.set_exception(error)
+        else:
+            made = Credentials(token, self._clock.time(), replaces_refused=refused)
+            self._keep(made, state)
+            flight.set_result(made)
+
+    async def _fetch(self, state: LoopState, instead_of: Token | None) -> Token:
+        """Ask the source; whatever it raises becomes an error of ours."""
         workspace, account_id = self._place
         desk = Desk(
             state.calls,
@@ -211,26 +286,32 @@ class TokenService:
             account_id=account_id,
             known=self._known,
         )
+        limit = asyncio.timeout(self._patience)
         try:
-            token = await self.source.fetch(desk, instead_of=kept.token if kept else None)
-        except GatewayError as error:
-            self._failed(error)
-            flight.set_exception(error)
-        except Exception as error:  # noqa: BLE001  it is told to everybody who waits
-            failure = self._foreign(error)
-            self._failed(failure)
-            flight.set_exception(failure)
-        else:
-            flight.set_result(self._keep(token, state))
+            async with limit:
+                return await self.source.fetch(desk, instead_of=instead_of)
+        except GatewayError:
+            raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise self._foreign(error) from error  # it was cancelled inside the source
+        except Exception as error:
+            if limit.expired():
+                raise self._too_slow() from None
+            raise self._foreign(error) from error
 
-    def _foreign(self, error: Exception) -> GatewayError:
+    def _foreign(self, error: BaseException) -> GatewayError:
         """The error for one of somebody else's code. Its text may hold a credential and is not told."""
         message = f"the source of tokens ({self.source.method}) failed: {type(error).__name__}"
-        failure = AuthError(
-            message, phase="token", retryable=True, hint="Look at the error's cause."
-        )
-        failure.__cause__ = error
-        return failure
+        hint = "Look at the error's cause."
+        return AuthError(message, phase="token", retryable=True, hint=hint)
+
+    def _too_slow(self) -> GatewayError:
+        message = f"the source of tokens ({self.source.method}) gave none in {self._patience:g} s"
+        hint = "See what it waits for; send the request again."
+        return TimedOut(message, phase="token", retryable=True, hint=hint)
 
     def _failed(self, error: GatewayError) -> None:
         self._failures += 1
@@ -244,38 +325,36 @@ class TokenService:
             self.trouble = str(error)
             _log.warning("the token was not renewed, the old one still serves: %s", error)
 
-    def _keep(self, token: Token, state: LoopState) -> Credentials:
+    def _keep(self, made: Credentials, state: LoopState) -> None:
         self._failures, self._retry_at = 0, 0.0
         self._error = self.trouble = None
-        self._kept = kept = Credentials(token)
+        self._kept = made
         if self.renamed is not None:
             self.renamed()
-        if token.expires_at is not None and self.source.renewable:
+        if made.token.expires_at is not None and self.source.renewable:
             self._keep_fresh(state)
-        return kept
 
     # Behind the scenes.
 
     def _keep_fresh(self, state: LoopState) -> None:
         keeper = self._keeper
-        if keeper is None or keeper.done() or keeper.get_loop().is_closed():
+        if keeper is None or keeper.done() or not keeper.get_loop().is_running():
             self._keeper = state.spawn(self._renew(state), "gateway_stream: renewal")
 
     async def _renew(self, state: LoopState) -> None:
-        """Renew the token whenever it grows stale, until one comes that nobody used."""
-        while True:
-            kept = self._kept
+        """Renew the token whenever it grows stale, until one comes that nobody wants."""
+        while (kept := self._kept) is not None and not state.closed:
             now = self._clock.time()
-            if kept is None or now >= kept.over_at:
-                return
             wait = max(kept.stale_at, self._retry_at) - now
+            if now >= kept.over_at:
+                return
             if wait > 0:
                 await self._clock.sleep(wait)
-            elif not kept.used:
+            elif self._used_at <= max(kept.came_at, now - IDLE):
                 return
             else:
-                with suppress(GatewayError, _LoopEnded):
-                    await asyncio.wrap_future(self._join(state, kept))
+                with suppress(GatewayError):
+                    await self._landing(state, kept)
 
 
 def _again(error: GatewayError) -> GatewayError:

@@ -4,21 +4,25 @@ One client may serve a thousand users, each by a source of their own. They share
 what a request is authorized by is looked up by the identity of its own source, each time. Two sources of
 one identity (a web back end makes one for each request, from what it stored) share a service, so that a
 refresh token is not used twice. Where a source's identity changes, since its refresh token was rotated, its
-service is found under the new one and under those before.
+service is found under the new one and under the last `NAMES` before; under the new one even while the fetch
+that changed it is still under way.
 
-A service that nobody asked for `IDLE` seconds is dropped.
+A service that nobody asked for `gateway_stream.auth.service.IDLE` seconds is dropped.
+
+There is no lock: threads meet here in single steps of `dict`, which are atomic, and a lock would be held for
+ever in a child that was forked while another thread held it.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from gateway_stream.auth.function import Function, TokenFunction
 from gateway_stream.auth.secret import Secret
-from gateway_stream.auth.service import TokenService
+from gateway_stream.auth.service import IDLE, TokenService
 from gateway_stream.auth.source import TokenSource
 from gateway_stream.errors import ConfigError
 from gateway_stream.net.clocks import SYSTEM
@@ -29,9 +33,9 @@ if TYPE_CHECKING:
     from gateway_stream.auth.authority import Endpoints
     from gateway_stream.net.clocks import Clock
 
-__all__ = ["IDLE", "Auth", "TokenServices", "as_source"]
+__all__ = ["NAMES", "Auth", "TokenServices", "as_source"]
 
-IDLE: Final = 900.0
+NAMES: Final = 8
 _SWEEP: Final = 60.0
 
 Auth: TypeAlias = TokenSource | TokenFunction
@@ -46,18 +50,16 @@ def as_source(auth: Auth) -> TokenSource:
     """
     if hasattr(auth, "fetch"):
         return cast("TokenSource", auth)
-    if inspect.isroutine(auth) or isinstance(auth, functools.partial) or _awaits(auth):
+    if inspect.isroutine(auth) or isinstance(auth, functools.partial):
         return Function(auth)
+    if inspect.iscoroutinefunction(getattr(type(auth), "__call__", None)):  # noqa: B004
+        # A bound method has an identity, even where its object cannot be hashed.
+        return Function(cast("Any", auth).__call__)
     message = f"auth= is {type(auth).__name__}, which gives no tokens"
     hint = "Give a source of gateway_stream.auth or an async function; a token goes into token=."
     if isinstance(cast("Any", auth), str | Secret):
         hint = "Give a token as token=, or as auth=PAT(Secret(...))."
     raise ConfigError(message, hint=hint)
-
-
-def _awaits(auth: object) -> bool:
-    """Whether an object is called as an async function is."""
-    return inspect.iscoroutinefunction(getattr(type(auth), "__call__", None))  # noqa: B004
 
 
 class TokenServices:
@@ -76,36 +78,51 @@ class TokenServices:
         self._clock = clock
         self._services: dict[Hashable, TokenService] = {}
         self._known: dict[tuple[str, str | None], Endpoints] = {}
-        self._lock = threading.Lock()
         self._swept_at = clock.time()
 
     def __len__(self) -> int:
-        return len(self._services)
+        return len(set(self._services.copy().values()))
 
     def of(self, source: TokenSource) -> TokenService:
         """The service of a source."""
-        identity = (type(source), source.identity)
-        service = self._services.get(identity)
-        return service or self._make(identity, source)
+        name = _name(source)
+        service = self._services.get(name)
+        return service or self._make(name, source)
 
-    def _make(self, identity: Hashable, source: TokenSource) -> TokenService:
+    def _make(self, name: Hashable, source: TokenSource) -> TokenService:
+        now = self._clock.time()
+        if now - self._swept_at >= _SWEEP:
+            self._swept_at = now
+            self._sweep(now - IDLE)
+        for other in self._services.copy().values():
+            if other.fetching and _name(other.source) == name:
+                return other
         workspace, account_id = self._place
-        with self._lock:
-            now = self._clock.time()
-            if now - self._swept_at >= _SWEEP:
-                self._swept_at = now
-                self._sweep(now - IDLE)
-            made = TokenService(
-                source,
-                workspace=workspace,
-                account_id=account_id,
-                known=self._known,
-                clock=self._clock,
-            )
-            made.renamed = lambda: self._services.update({(type(source), source.identity): made})
-            return self._services.setdefault(identity, made)
+        made = TokenService(
+            source,
+            workspace=workspace,
+            account_id=account_id,
+            known=self._known,
+            clock=self._clock,
+        )
+        made.renamed = functools.partial(self._rename, made, deque([name]))
+        return self._services.setdefault(name, made)
+
+    def _rename(self, service: TokenService, names: deque[Hashable]) -> None:
+        """Find a service under what its source is called now."""
+        name = _name(service.source)
+        if name not in names:
+            names.append(name)
+            self._services[name] = service
+            if len(names) > NAMES and self._services.get(oldest := names.popleft()) is service:
+                self._services.pop(oldest, None)
 
     def _sweep(self, since: float) -> None:
-        idle = [key for key, service in self._services.items() if service.used_at < since]
-        for key in idle:
-            del self._services[key]
+        for name, service in self._services.copy().items():
+            if service.idle_since(since):
+                self._services.pop(name, None)
+
+
+def _name(source: TokenSource) -> Hashable:
+    """What a service is found under. Kinds of sources may have values in common, and no tokens."""
+    return type(source), source.identity

@@ -26,12 +26,14 @@ class TokenSource(Protocol):
     """Gives tokens.
 
     Attributes:
-        method: what ``auth_type`` calls this way, such as ``"oauth-m2m"``.
         renewable: whether asking again may give another token.
     """
 
-    method: ClassVar[str]
     renewable: ClassVar[bool]
+
+    @property
+    def method(self) -> str:
+        """What ``auth_type`` calls this way, such as ``"oauth-m2m"``."""
 
     @property
     def identity(self) -> Hashable:

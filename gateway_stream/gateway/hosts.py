@@ -33,6 +33,7 @@ import msgspec
 
 from gateway_stream.errors import ConfigError
 from gateway_stream.gateway.surfaces import Surface, find_surface
+from gateway_stream.net.hidden import Hidden
 
 __all__ = ["Base", "is_databricks", "parse_base"]
 
@@ -84,6 +85,16 @@ def parse_base(text: str, *, allow_http: bool = False, name: str = "the host") -
     Raises:
         ConfigError: no request can go there; the error does not quote the text.
     """
+    text = Hidden(text)
+    try:
+        return _parse(text, allow_http, name)
+    except ConfigError as error:
+        refused = error
+    # Raised out here, since the frames in between hold parts of a text that may be a credential.
+    raise refused.with_traceback(None)
+
+
+def _parse(text: str, allow_http: bool, name: str) -> Base:  # noqa: FBT001  only called above
     parts = _split(text.strip(), name)
     host, port = _host_and_port(parts.netloc, name)
     scheme: Literal["http", "https"] = "http" if parts.scheme == "http" else "https"

@@ -5,7 +5,8 @@ The rules are those of Databricks' SDKs, so that one file means the same to all:
 - A section is a profile. ``[DEFAULT]`` is a profile like the others; nothing of it is merged into
   them, whatever INI files elsewhere do with a section of that name.
 - ``[__settings__]`` is no profile. Its ``default_profile`` names the profile to use where none is
-  named; without it that is ``[DEFAULT]``, if there is one.
+  named; without it that is ``[DEFAULT]``, if there is one. Its ``auth_storage`` is the Databricks CLI's
+  own affair, which keeps its logins there and reads it itself.
 - A profile that somebody names and that is not there is an error. Without a name, an absent file
   or an absent ``[DEFAULT]`` is none.
 - A value is the rest of its line: no comments in it, no ``%`` interpolation. An empty value is no
@@ -20,29 +21,50 @@ databricks/cli (``libs/auth``: ``WorkspaceIDNone``).
 from __future__ import annotations
 
 import configparser
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from gateway_stream.errors import ConfigError
+from gateway_stream.net.hidden import Hidden
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
-__all__ = ["Profile", "read_profile"]
+__all__ = ["Profile", "profile_path", "read_profile", "read_profiles"]
 
 _SETTINGS: Final = "__settings__"
 _DEFAULT: Final = "DEFAULT"
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """One section: its name, and its values by key, none of them empty."""
+    """One section: its name, and its values by key, none of them empty and none of them shown."""
 
     name: str
     values: dict[str, str]
 
     def __repr__(self) -> str:
         return f"Profile({self.name!r})"
+
+
+def profile_path(environ: Mapping[str, str], home: Path | None) -> Path | None:
+    """The file of profiles: ``DATABRICKS_CONFIG_FILE``, or ``.databrickscfg`` in the home folder."""
+    text = environ.get("DATABRICKS_CONFIG_FILE")
+    if not text:
+        return home / ".databrickscfg" if home else None
+    return home / text[2:] if text.startswith("~/") and home else Path(text)
+
+
+def read_profiles(path: Path) -> list[Profile]:
+    """All profiles of the file, in its order; none where there is no file.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    sections = _sections(path)
+    sections.pop(_SETTINGS, None)
+    return [Profile(name, values) for name, values in sections.items()]
 
 
 def read_profile(path: Path, name: str | None) -> Profile | None:
@@ -56,8 +78,8 @@ def read_profile(path: Path, name: str | None) -> Profile | None:
     """
     sections = _sections(path)
     settings = sections.pop(_SETTINGS, {})
-    wanted = name or settings.get("default_profile")
-    if wanted is None:
+    wanted = name or str(settings.get("default_profile", ""))
+    if not wanted:
         return Profile(_DEFAULT, sections[_DEFAULT]) if sections.get(_DEFAULT) else None
     if wanted not in sections:
         there = ", ".join(sections) or "none"
@@ -88,7 +110,7 @@ def _sections(path: Path) -> dict[str, dict[str, str]]:
         )
     return {
         section: {
-            key: value
+            key: Hidden(value)
             for key, value in parser.items(section)
             if value and (key, value) != ("workspace_id", "none")
         }

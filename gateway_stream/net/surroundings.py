@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from gateway_stream.errors import ConfigError
+from gateway_stream.net.hidden import Hidden
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,13 +56,15 @@ def proxy_for(scheme: str, netloc: str) -> Proxy | None:
         proxy_bypass_environment,
     )
 
-    proxies = getproxies_environment()
+    proxies = {name: Hidden(url) for name, url in getproxies_environment().items()}
     if proxy_bypass_environment(netloc, proxies):
         return None
     text = proxies.get(scheme) or proxies.get("all")
     if not text:
         return None
-    return read_proxy(text if "://" in text else f"http://{text}", f"{scheme.upper()}_PROXY")
+    return read_proxy(
+        Hidden(text if "://" in text else f"http://{text}"), f"{scheme.upper()}_PROXY"
+    )
 
 
 def read_proxy(text: str, named_by: str) -> Proxy:
@@ -70,12 +73,14 @@ def read_proxy(text: str, named_by: str) -> Proxy:
     Raises:
         ConfigError: it is no URL of an HTTP proxy. The error does not quote it.
     """
+    parts = urlsplit("")
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
     except ValueError:
         host = None
     if not host or parts.scheme not in ("http", "https"):
+        del text, parts  # tools that print tracebacks with local variables would show them
         message = f"{named_by} does not name an HTTP proxy"
         raise ConfigError(message, hint="Give http://host:port, with user:password@ if it asks.")
     netloc = f"[{host}]" if ":" in host else host

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gateway_stream.testing.chop import Cuts, chop
 from gateway_stream.testing.families import check_answer, check_family
+from gateway_stream.testing.oauth import DeviceFlow, Issuer, Login, TokenRequest
 from gateway_stream.testing.replies import Fault, Reply
 from gateway_stream.testing.routes import Received, Surface
 from gateway_stream.testing.script import FamilyName, Script, ScriptedCall
@@ -15,15 +16,19 @@ from gateway_stream.testing.server import FakeGateway, Handler
 
 __all__ = [
     "Cuts",
+    "DeviceFlow",
     "FakeGateway",
     "FamilyName",
     "Fault",
     "Handler",
+    "Issuer",
+    "Login",
     "Received",
     "Reply",
     "Script",
     "ScriptedCall",
     "Surface",
+    "TokenRequest",
     "check_answer",
     "check_family",
     "chop",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from gateway_stream.testing.oauth import Issuer
+
 __all__ = ["receive", "refuse"]
 
 _CREDENTIALS: Final = frozenset(
@@ -32,7 +34,13 @@ _REDACTED: Final = "[redacted]"
 _OPEN_PATHS: Final = ("/oidc/", "/.well-known/")
 
 
-async def receive(request: web.BaseRequest, *, connection: int, keep_credentials: bool) -> Received:
+async def receive(
+    request: web.BaseRequest,
+    *,
+    connection: int,
+    keep_credentials: bool,
+    issuer: Issuer | None = None,
+) -> Received:
     """Read a request to its end.
 
     Raises:
@@ -64,20 +72,30 @@ async def receive(request: web.BaseRequest, *, connection: int, keep_credentials
         family=place.family if place is not None else None,
         model=model if isinstance(model, str) else None,
         stream=stream,
+        identity=issuer.identity_of(_bearer(request) or "") if issuer else None,
     )
 
 
-def refuse(request: web.BaseRequest, tokens: Container[str] | None) -> Reply | None:
-    """The refusal of a request whose bearer token is missing or not among ``tokens``."""
-    if tokens is None or request.rel_url.raw_path.startswith(_OPEN_PATHS):
+def refuse(
+    request: web.BaseRequest, tokens: Container[str] | None, issuer: Issuer | None = None
+) -> Reply | None:
+    """The refusal of a request whose bearer token is missing, or neither among ``tokens`` nor alive."""
+    if (tokens is None and issuer is None) or request.rel_url.raw_path.startswith(_OPEN_PATHS):
         return None
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
+    token = _bearer(request)
+    if token is None:
         message = "Credential was not sent or was of an unsupported type for this API."
         return Reply.error(401, gateway_error(401, message))
-    if token.strip() not in tokens:
-        return Reply.error(403, gateway_error(403, "Invalid access token."))
-    return None
+    if (tokens is not None and token in tokens) or (issuer is not None and issuer.alive(token)):
+        return None
+    status = 403 if issuer is None else issuer.refusal
+    message = "Invalid access token." if status == 403 else "Invalid Token"  # noqa: PLR2004
+    return Reply.error(status, gateway_error(status, message))
+
+
+def _bearer(request: web.BaseRequest) -> str | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def _read_json(raw: bytes) -> Any:

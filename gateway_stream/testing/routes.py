@@ -11,7 +11,7 @@ The gateway's own refusals have one shape on every path: ``error_code`` and ``me
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import unquote
 
@@ -53,6 +53,7 @@ class Received:
         family: the family of the path.
         model: the model of the path or the body.
         stream: whether a streamed answer was asked for.
+        identity: whose token it carried, alive or not, if the gateway's `Issuer` gave it.
     """
 
     method: str
@@ -60,13 +61,14 @@ class Received:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: Any
-    raw: bytes
+    raw: bytes = field(repr=False)
     at: float
     connection: int
     surface: Surface | None = None
     family: FamilyName | None = None
     model: str | None = None
     stream: bool = False
+    identity: str | None = None
 
 
 _GATEWAY: Final[dict[str, FamilyName]] = {

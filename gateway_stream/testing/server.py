@@ -2,7 +2,8 @@
 
 What it answers is chosen in this order: a reply queued for the very path; one queued for the
 request's family and model, for its family, for its model, for any; the ``default``. Queued replies
-are used once each, in the order in which they were added. Where nothing answers, a path of no family
+are used once each, in the order in which they were added. Before the ``default`` an ``issuer`` answers on
+its own paths, which are those of a workspace's OAuth server. Where nothing answers, a path of no family
 is a path that the gateway does not have, and a model without a reply a model that it does not have.
 
 An error in the test's own code (a ``default`` that raises, a script that a family cannot say) is
@@ -21,6 +22,7 @@ from aiohttp import web
 
 from gateway_stream.testing.counts import Counts
 from gateway_stream.testing.delivery import ClientLeft, Connection, deliver
+from gateway_stream.testing.oauth_endpoints import answer
 from gateway_stream.testing.receiving import receive, refuse
 from gateway_stream.testing.rendering import Rendered, render
 from gateway_stream.testing.replies import Reply
@@ -30,6 +32,8 @@ from gateway_stream.testing.script import FamilyName
 if TYPE_CHECKING:
     from ssl import SSLContext
     from types import TracebackType
+
+    from gateway_stream.testing.oauth import Issuer
 
 __all__ = ["FakeGateway", "Handler"]
 
@@ -49,12 +53,15 @@ class FakeGateway(Counts):
         default: what answers when nothing is queued: a reply, or a function that chooses one.
         tokens: the bearer tokens that are good; ``None`` lets everybody in. Discovery and token
             paths (``/oidc/...``, ``/.well-known/...``) ask for none.
+        issuer: the workspace's OAuth server. Its tokens are good while they are alive, and those of
+            ``tokens`` beside them; nobody else is let in.
         host: the address to listen on.
         port: the port, 0 for one that is free.
         ssl: the server's side of TLS.
-        keep_credentials: whether `requests` shows credentials as they came.
+        keep_credentials: whether `requests` shows credentials in headers as they came. What a form
+            holds is in `Received.raw` in any case.
 
-    ``default`` and ``tokens`` are attributes too, and may change while it serves.
+    ``default``, ``tokens`` and ``issuer`` are attributes too, and may change while it serves.
     """
 
     def __init__(
@@ -62,6 +69,7 @@ class FakeGateway(Counts):
         *,
         default: Reply | Handler | None = None,
         tokens: Iterable[str] | None = None,
+        issuer: Issuer | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         ssl: SSLContext | None = None,
@@ -70,6 +78,7 @@ class FakeGateway(Counts):
         super().__init__()
         self.default = default
         self.tokens = None if tokens is None else set(tokens)
+        self.issuer = issuer
         self._address = (host, port)
         self._ssl = ssl
         self._keep_credentials = keep_credentials
@@ -180,12 +189,15 @@ class FakeGateway(Counts):
 
     async def _answer(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
         received = await receive(
-            request, connection=connection.number, keep_credentials=self._keep_credentials
+            request,
+            connection=connection.number,
+            keep_credentials=self._keep_credentials,
+            issuer=self.issuer,
         )
         self.requests.append(received)
         self.changed()
         request_id = f"fake-{len(self.requests)}"
-        reply, rendered = await self._choose(received, refuse(request, self.tokens))
+        reply, rendered = await self._choose(received, request)
         return await deliver(
             reply, rendered, request, connection, request_id=request_id, wrote=self._wrote
         )
@@ -194,9 +206,14 @@ class FakeGateway(Counts):
         self.bytes_written += size
         self.changed()
 
-    async def _choose(self, received: Received, refusal: Reply | None) -> tuple[Reply, Rendered]:
+    async def _choose(self, received: Received, request: web.BaseRequest) -> tuple[Reply, Rendered]:
         try:
-            reply = refusal or self._queued(received) or await self._otherwise(received)
+            reply = (
+                refuse(request, self.tokens, self.issuer)
+                or self._queued(received)
+                or self._issued(received, request)
+                or await self._otherwise(received)
+            )
             return reply, render(reply, received)
         except Exception as error:  # noqa: BLE001  it is raised when the gateway closes
             self._error = self._error or error
@@ -214,6 +231,11 @@ class FakeGateway(Counts):
             if queue := self._queues.get(key):
                 return queue.popleft()
         return None
+
+    def _issued(self, received: Received, request: web.BaseRequest) -> Reply | None:
+        if self.issuer is None:
+            return None
+        return answer(self.issuer, received, request.headers.get("Authorization"), self.url)
 
     async def _otherwise(self, received: Received) -> Reply:
         default = self.default

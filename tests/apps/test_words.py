@@ -23,9 +23,12 @@ LIBRARY_WORDS = re.compile(
 )
 NEVER_SHOWN = {
     "the function given as auth= is not async": "it gives no function",
+    "the function given as subject= is not async": "it gives no function",
+    ", client_id=": "it stands in a repr",
     "Give a source of gateway_stream.auth or an async function; a token goes into token=.": "nor a source",
     "Give a token as token=, or as auth=PAT(Secret(...)).": "nor a source",
     "auth= is ": "nor a source",
+    "auth= and token= are both given": "nor a source",
     "Leave it out; token= and user_agent= set such headers.": "the command sends no headers",
     "Make another with client.stream().": "the command enters each stream once",
     "Read it to its end, or call turn(), before leaving its block.": "it reads to the end",

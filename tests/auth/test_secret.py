@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import pprint
+import traceback
 from dataclasses import asdict, dataclass
 
 import msgspec
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from gateway_stream.auth import Secret
 from gateway_stream.errors import ConfigError
+from gateway_stream.net.hidden import Hidden
 
 VALUE = "dapi0123456789abcdef"
 
@@ -102,6 +104,7 @@ def test_a_secret_never_equals_text() -> None:
         pytest.param(f"{VALUE}…", "not ASCII", id="one that was shortened by a web page"),
         pytest.param(f"{VALUE}é", "not ASCII", id="one with a letter of Latin-1"),
         pytest.param(f"{VALUE}\udc80", "not ASCII", id="one with a lone surrogate"),
+        pytest.param("***", "stands for a credential", id="what stands for one"),
         pytest.param(None, "is NoneType", id="none at all"),
         pytest.param(VALUE.encode(), "is bytes", id="bytes"),
     ],
@@ -111,6 +114,21 @@ def test_what_is_no_credential_is_refused(value: str, says: str) -> None:
         Secret(value, name="DATABRICKS_TOKEN")
     assert str(caught.value).startswith("DATABRICKS_TOKEN ")
     assert VALUE not in str(caught.value)
+
+
+def test_a_traceback_with_local_variables_does_not_show_what_was_refused() -> None:
+    # Whoever writes ``Secret(text)`` has the text; the frames behind the call are ours.
+    with pytest.raises(ConfigError) as caught:
+        Secret(f"{VALUE}\n")
+    frames = traceback.StackSummary.extract(
+        traceback.walk_tb(caught.tb.tb_next), capture_locals=True
+    )
+    assert frames
+    assert VALUE not in "".join(frames.format())
+
+
+def test_the_value_is_plain_text_whatever_text_it_came_as() -> None:
+    assert type(Secret(Hidden(VALUE)).reveal()) is str
 
 
 @given(st.text())

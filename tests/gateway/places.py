@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gateway_stream.auth import PAT
 from gateway_stream.gateway.settings import Settings, resolve
 
 if TYPE_CHECKING:
@@ -49,4 +50,4 @@ def settings(
 
 
 def token_of(found: Settings) -> str | None:
-    return found.token.reveal() if found.token else None
+    return found.source.token.reveal() if isinstance(found.source, PAT) else None

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_stream.auth import Secret
+from gateway_stream.auth import M2M, PAT
+from gateway_stream.auth.databricks_cli import DatabricksCLI
+from gateway_stream.auth.login_source import StoredLoginSource
+from gateway_stream.auth.logins import StoredOrCLI, StoredOrNothing
 from gateway_stream.errors import ConfigError
 from tests.gateway.places import FILE, LOCAL, OTHER, PROFILED, G, W, settings, token_of
 
@@ -47,7 +51,7 @@ def test_a_token_of_the_environment_does_not_go_to_strangers(host: str) -> None:
         settings(token | {"DATABRICKS_HOST": W}, gateway_host=host),
         settings(token | {"DATABRICKS_HOST": W, "DATABRICKS_API_BASE": host}),
     ):
-        assert (found.token, found.token_origin) == (None, None)
+        assert (token_of(found), found.origin) == (None, None)
         assert found.no_token
         assert "DATABRICKS_TOKEN was not sent" in found.no_token
         assert "dapiENV" not in repr(found)
@@ -63,14 +67,14 @@ def test_a_host_can_be_allowed(allowed: str) -> None:
 @pytest.mark.parametrize("allowed", ["corp", "x.dbx.corp", "dbx.corp:8443", "evil.io"])
 def test_allowing_a_host_allows_no_other(allowed: str) -> None:
     environ = {"DATABRICKS_TOKEN": "dapiENV", "DATABRICKS_HOST": "https://dbx.corp"}
-    assert settings(environ, allow_host=[allowed]).token is None
+    assert token_of(settings(environ, allow_host=[allowed])) is None
 
 
 def test_a_token_goes_to_all_servers_of_the_settings_or_to_none() -> None:
     environ = {"DATABRICKS_TOKEN": "dapiENV"}
-    assert settings(environ, host="https://dbx.corp", gateway_host=G).token is None
-    assert settings(environ, host=W, gateway_host="https://dbx.corp").token is None
-    assert settings(environ, host=W, gateway_host=G).token is not None
+    assert token_of(settings(environ, host="https://dbx.corp", gateway_host=G)) is None
+    assert token_of(settings(environ, host=W, gateway_host="https://dbx.corp")) is None
+    assert token_of(settings(environ, host=W, gateway_host=G)) is not None
 
 
 @pytest.mark.parametrize(
@@ -128,19 +132,20 @@ def test_a_token_of_a_profile_goes_to_the_host_of_that_profile_alone(
 ) -> None:
     found = settings(environ, home=home, **arguments)
     assert token_of(found) == token
-    assert bool(found.no_token) is (token is None)
+    told = found.source.reason if isinstance(found.source, StoredOrCLI) else found.no_token
+    assert bool(told) is (token is None)
 
 
 def test_an_unreadable_host_of_a_profile_keeps_its_token_and_nothing_else(tmp_path: Path) -> None:
     console = "[DEFAULT]\nhost = https://accounts.cloud.databricks.com\ntoken = dapiDEFAULT\n"
     (tmp_path / ".databrickscfg").write_text(console)
     found = settings(home=tmp_path, host=W)
-    assert (found.base.origin, found.token) == (W, None)
+    assert (found.base.origin, token_of(found)) == (W, None)
 
 
 def test_without_a_token_anywhere_requests_go_without_and_the_settings_say_so() -> None:
     found = settings(host=LOCAL)
-    assert (found.token, found.token_origin) == (None, None)
+    assert (token_of(found), found.origin) == (None, None)
     assert found.no_token
     assert "token=" in found.no_token
 
@@ -165,9 +170,7 @@ def test_a_token_is_not_sent_where_another_way_to_log_in_is_chosen(
     home: Path, arguments: dict[str, Any], environ: dict[str, str]
 ) -> None:
     found = settings(environ, home=home, **arguments)
-    assert found.token is None
-    assert found.no_token
-    assert "'databricks-cli'" in found.no_token
+    assert isinstance(found.source, DatabricksCLI)
     assert token_of(settings(environ, home=home, token="dapiARG", **arguments)) == "dapiARG"
 
 
@@ -178,32 +181,46 @@ def test_the_way_to_log_in_that_is_static_tokens_can_be_named() -> None:
 
 def test_a_token_that_is_not_sent_need_not_be_good() -> None:
     environ = {"DATABRICKS_TOKEN": "a b"}
-    assert settings(environ, host=LOCAL).token is None
+    assert token_of(settings(environ, host=LOCAL)) is None
     assert token_of(settings(environ, host=W, token="dapiARG")) == "dapiARG"
 
 
 HOSTS = st.sampled_from([None, W, OTHER, PROFILED, G, *STRANGERS])
+PROFILES = st.sampled_from([None, "DEFAULT", "prod", "nohost", "local", "machine", "cli"])
 VARIABLES = st.fixed_dictionaries(
     {
         "DATABRICKS_HOST": HOSTS,
         "DATABRICKS_API_BASE": HOSTS,
-        "DATABRICKS_TOKEN": st.sampled_from([None, "dapiENV"]),
-        "DATABRICKS_CONFIG_PROFILE": st.sampled_from([None, "DEFAULT", "prod", "nohost", "local"]),
+        "DATABRICKS_TOKEN": st.sampled_from([None, "dapiENV", f"{OTHER}::dapiPAIR"]),
+        "DATABRICKS_CLIENT_ID": st.sampled_from([None, "id"]),
+        "DATABRICKS_CLIENT_SECRET": st.sampled_from([None, "dapiSECRET"]),
+        "DATABRICKS_AUTH_TYPE": st.sampled_from([None, "pat", "oauth-m2m", "databricks-cli"]),
+        "DATABRICKS_CONFIG_PROFILE": PROFILES,
     }
 )
 ARGUMENTS = st.fixed_dictionaries(
     {
         "host": HOSTS,
         "gateway_host": HOSTS,
-        "profile": st.sampled_from([None, "DEFAULT", "prod", "nohost", "local"]),
+        "profile": PROFILES,
+        "auth": st.sampled_from([None, "pat", "oauth-m2m", "databricks-cli", "external-browser"]),
     }
 )
+ANY_DATABRICKS = {"dapiENV", "dapiSECRET"}
+OWN = {
+    "dapiPROD": OTHER,
+    "dapiDEFAULT": PROFILED,
+    "dapiPAIR": OTHER,
+    "dapiMACHINE": OTHER,
+    "dapiCLI": OTHER,
+}
+MACHINE = f"[machine]\nhost = {OTHER}\nclient_id = id\nclient_secret = dapiMACHINE\n"
 
 
 @pytest.fixture(scope="module")
 def profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
-    (home / ".databrickscfg").write_text(FILE)
+    (home / ".databrickscfg").write_text(FILE + MACHINE)
     return home
 
 
@@ -215,14 +232,24 @@ def test_no_credential_that_was_found_reaches_a_stranger(
     try:
         found = settings(environ, home=profiles, **arguments)
     except ConfigError as refusal:
-        text = str(refusal)
+        text = "".join(traceback.TracebackException.from_exception(refusal).format())
     else:
         text = repr(found)
         origins = {server.origin for server in (found.base, found.workspace) if server}
-        if found.token == Secret("dapiENV"):
-            assert origins <= {W, OTHER, PROFILED, G}
-        elif found.token is not None:
-            own = {"dapiPROD": OTHER, "dapiDEFAULT": PROFILED}[found.token.reveal()]
-            assert own in origins
-            assert origins <= ({own, G} if arguments["gateway_host"] == G else {own})
+        beside = {G} if arguments["gateway_host"] == G else set()
+        match found.source:
+            case PAT(token=secret) | M2M(client_secret=secret):
+                if secret.reveal() in ANY_DATABRICKS:
+                    assert origins <= {W, OTHER, PROFILED, G}
+                else:
+                    own = OWN[secret.reveal()]
+                    assert own in origins
+                    assert origins <= {own} | beside
+            case DatabricksCLI(host=host) | StoredOrCLI(host=host):
+                assert origins <= {W, OTHER, PROFILED, G}
+                assert origins <= {host or G} | beside
+            case StoredOrNothing(host=host) | StoredLoginSource(host=host):
+                assert origins <= {host} | beside
+            case source:
+                assert source is None
     assert "dapi" not in text

@@ -21,7 +21,7 @@ ENVIRONMENT = {"DATABRICKS_HOST": W, "DATABRICKS_TOKEN": "dapiENV"}
 
 def test_arguments_outrank_the_environment() -> None:
     found = settings(ENVIRONMENT, host=OTHER, token="dapiARG")
-    assert (found.base.origin, token_of(found), found.token_origin) == (
+    assert (found.base.origin, token_of(found), found.origin) == (
         OTHER,
         "dapiARG",
         "argument",
@@ -34,12 +34,12 @@ def test_a_secret_is_taken_as_a_token() -> None:
 
 def test_the_environment_outranks_a_profile_that_it_names(home: Path) -> None:
     found = settings(ENVIRONMENT | {"DATABRICKS_CONFIG_PROFILE": "prod"}, home=home)
-    assert (found.base.origin, token_of(found), found.token_origin) == (W, "dapiENV", "environment")
+    assert (found.base.origin, token_of(found), found.origin) == (W, "dapiENV", "environment")
 
 
 def test_a_profile_named_by_an_argument_outranks_the_environment(home: Path) -> None:
     found = settings(ENVIRONMENT, home=home, profile="prod")
-    assert (found.base.origin, token_of(found), found.token_origin) == (
+    assert (found.base.origin, token_of(found), found.origin) == (
         OTHER,
         "dapiPROD",
         "profile",
@@ -49,7 +49,7 @@ def test_a_profile_named_by_an_argument_outranks_the_environment(home: Path) -> 
 def test_without_anything_else_the_default_profile_holds(home: Path) -> None:
     found = settings(home=home)
     assert (found.base.origin, token_of(found)) == (PROFILED, "dapiDEFAULT")
-    assert (found.token_origin, found.profile) == ("profile", "DEFAULT")
+    assert (found.origin, found.profile) == ("profile", "DEFAULT")
 
 
 def test_the_environment_names_the_profile_and_the_file(home: Path) -> None:
