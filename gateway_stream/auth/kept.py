@@ -163,7 +163,6 @@ def origin_of(host: str) -> str:
     origin = _origin(host.strip())
     # Raised out here, since the parser's error quotes what may be a credential.
     if origin is None:
-        del host  # tools that print tracebacks with local variables would show it
         message = "the host of a login is not an address"
         raise ConfigError(message, hint="Write it like https://my-workspace.cloud.databricks.com.")
     return origin

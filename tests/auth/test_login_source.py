@@ -155,8 +155,8 @@ async def test_a_client_streams_with_a_stored_login(issuer: Issuer, gateway: Fak
 async def test_the_login_of_a_profile_comes_before_that_of_the_host(
     issuer: Issuer, gateway: FakeGateway
 ) -> None:
-    for_all = await log_in(issuer, gateway)
     for_dev = await log_in(issuer, gateway, profile="dev")
+    for_all = await log_in(issuer, gateway)
     for profile, login in (("dev", for_dev), ("prod", for_all), (None, for_all)):
         token = await fetch(StoredLoginSource(host=gateway.url, profile=profile))
         assert token.value == login.access_token

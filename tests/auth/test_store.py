@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sys
-import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-import anyio
-import anyio.lowlevel
-import anyio.to_thread
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_stream.auth import Secret
-from gateway_stream.auth.file_lock import FileLock
-from gateway_stream.auth.folder import FolderShelf, home_folder
+from gateway_stream.auth.folder import FolderShelf
 from gateway_stream.auth.kept import KeptLogin, LoginKey, origin_of, read_kept
-from gateway_stream.auth.shelves import MemoryShelf
-from gateway_stream.auth.store import Alone, LoginStore
+from gateway_stream.auth.store import LoginStore
 from gateway_stream.auth.stored import StoredLogin
-from gateway_stream.errors import AuthError, ConfigError
-from tests.support.keyrings import FAILS, NULL, TestKeyring, keyring_of_this_machine
+from gateway_stream.errors import ConfigError
+from tests.support.keyrings import TestKeyring, keyring_of_this_machine
+from tests.support.stores import (
+    ACCESS,
+    HOST,
+    REFRESH,
+    a_login,
+    file_of,
+    files_of,
+    mode,
+    names,
+    read,
+    renew,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-HOST: Final = "https://adb-1.1.azuredatabricks.net"
-ACCESS, REFRESH = "planted-access", "planted-refresh"
-PATIENCE: Final = 30.0
 
 
 @pytest.fixture(autouse=True)
@@ -55,55 +55,6 @@ def safe() -> Iterator[TestKeyring]:
 def files(monkeypatch: pytest.MonkeyPatch) -> None:
     """A user who wants logins in files."""
     monkeypatch.setenv("DATABRICKS_AUTH_STORAGE", "plaintext")
-
-
-def a_login(host: str = HOST, *, profile: str | None = None, word: str = "") -> KeptLogin:
-    login = StoredLogin(
-        host=host,
-        access_token=Secret(ACCESS + word),
-        refresh_token=Secret(REFRESH + word),
-        expires_at=1_700_000_000.0,
-        scopes=("all-apis",),
-    )
-    return KeptLogin(login=login, profile=profile)
-
-
-async def renew(store: LoginStore, kept: KeptLogin) -> None:
-    async with store.alone(kept.key) as alone:
-        await alone.save(kept, await alone.rehearse())
-
-
-async def rests(store: LoginStore, host: str = HOST) -> str:
-    (entry,) = await store.entries(host)
-    return entry.rests
-
-
-def files_of(home: Path, pattern: str) -> list[Path]:
-    return sorted(home.glob(f"logins/{pattern}"))
-
-
-def file_of(home: Path, pattern: str) -> Path:
-    (found,) = files_of(home, pattern)
-    return found
-
-
-def names(home: Path) -> list[str]:
-    return [path.name for path in files_of(home, "*")]
-
-
-def suffixes(home: Path) -> list[str]:
-    return [name.rpartition(".")[2] for name in names(home)]
-
-
-def mode(path: Path) -> int:
-    return path.stat().st_mode & 0o777
-
-
-def everything(home: Path) -> str:
-    return "".join(path.read_text() for path in home.rglob("*") if path.is_file())
-
-
-# --- files -----------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("files")
@@ -273,9 +224,13 @@ async def test_a_damaged_file_is_told_and_kept(home: Path, suffix: str, content:
     assert path.with_name(f"{path.name}.damaged").read_text() == content
 
 
-async def read(store: LoginStore, host: str = HOST) -> KeptLogin | None:
-    entry = await store.find(host)
-    return None if entry is None else await store.read(entry.key)
+@pytest.mark.usefixtures("files")
+async def test_what_a_later_version_wrote_is_not_guessed_at(home: Path) -> None:
+    await LoginStore().save(a_login())
+    path = file_of(home, "*.json")
+    path.write_text(path.read_text().replace('"format":1', '"format":2'))
+    with pytest.raises(ConfigError, match="as this version keeps it"):
+        await read(LoginStore())
 
 
 @pytest.mark.usefixtures("files")
@@ -306,182 +261,6 @@ def test_a_user_without_a_home_has_no_logins() -> None:
     assert shelf.entries(HOST) == []
     with pytest.raises(ConfigError, match="no home folder"):
         shelf.lock(a_login().key.name)
-
-
-# --- where it rests --------------------------------------------------------------------------
-
-
-async def test_a_keyring_keeps_the_secrets_where_there_is_one(
-    home: Path, safe: TestKeyring
-) -> None:
-    store = LoginStore()
-    await store.save(a_login())
-    assert suffixes(home) == ["json", "lock"]
-    assert ACCESS not in everything(home)
-    assert await rests(store) == "keyring"
-    assert [service for service, _ in safe.kept] == ["gateway-stream"]
-    assert await read(store) == a_login()
-    await renew(store, a_login(word="2"))
-    assert await read(store) == a_login(word="2")
-    assert await rests(store) == "keyring"
-
-
-async def test_no_keyring_is_touched_for_a_host_without_a_login(safe: TestKeyring) -> None:
-    store = LoginStore()
-    await store.save(a_login())
-    safe.asked.clear()
-    assert await store.find("https://other.example.com") is None
-    assert await store.entries()
-    assert await store.remove("https://other.example.com") == 0
-    assert safe.asked == []
-
-
-@pytest.mark.parametrize("there_is", ["no package", "no keyring", "one that stores nothing"])
-async def test_without_a_keyring_secrets_rest_in_a_file(
-    there_is: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    backend = NULL if there_is == "one that stores nothing" else FAILS
-    with keyring_of_this_machine(backend), monkeypatch.context() as patch:
-        if there_is == "no package":
-            patch.setitem(sys.modules, "keyring", None)
-        await LoginStore().save(a_login())
-    assert await rests(LoginStore()) == "file"
-    assert await read(LoginStore()) == a_login()
-
-
-async def test_a_keyring_that_cuts_what_is_long_is_not_relied_on(
-    home: Path, safe: TestKeyring
-) -> None:
-    safe.longest = 100
-    await LoginStore().save(a_login())
-    assert await rests(LoginStore()) == "file"
-    assert await read(LoginStore()) == a_login()
-    assert safe.kept == {}
-    assert "secret" in suffixes(home)
-
-
-@pytest.mark.parametrize("state", ["locked", "silent"])
-async def test_a_keyring_that_takes_no_renewed_login_loses_none(
-    safe: TestKeyring, state: str
-) -> None:
-    store = LoginStore()
-    await store.save(a_login())
-    if state == "locked":
-        safe.locked = True
-    else:
-        safe.waits = {"set"}
-    began = anyio.current_time()
-    await renew(store, a_login(word="2"))
-    assert anyio.current_time() - began < 6
-    safe.locked = False
-    safe.waits.clear()
-    safe.opened.set()  # and what it was told last is done late
-    assert await rests(store) == "file"
-    await renew(store, a_login(word="3"))
-    assert await rests(store) == "file"
-    assert await read(store) == a_login(word="3")
-
-    await store.remove(HOST)
-    assert safe.kept == {}
-
-
-async def test_a_keyring_that_gives_nothing_is_told(home: Path, safe: TestKeyring) -> None:
-    store = LoginStore()
-    await store.save(a_login())
-    before = names(home)
-    safe.locked = True
-    with pytest.raises(AuthError, match="KeyringLocked") as caught:
-        await read(store)
-    assert caught.value.retryable
-    assert caught.value.__cause__ is None
-    with pytest.raises(AuthError):
-        await store.remove(HOST)
-    assert set(before) <= set(names(home))
-    safe.locked = False
-    assert await read(store) == a_login()
-    assert await store.remove(HOST) == 1
-
-
-async def test_a_login_that_was_removed_from_the_keyring_by_hand_is_none(
-    safe: TestKeyring,
-) -> None:
-    await LoginStore().save(a_login())
-    safe.kept.clear()
-    assert await read(LoginStore()) is None
-
-
-async def test_where_the_package_is_missing_the_error_says_how_to_install_it(
-    safe: TestKeyring, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await LoginStore().save(a_login())
-    monkeypatch.setitem(sys.modules, "keyring", None)
-    with pytest.raises(ConfigError, match=r"pip install 'gateway-stream\[auth\]'"):
-        await read(LoginStore())
-    with pytest.raises(ConfigError, match="pip install"):
-        await LoginStore(rests="keyring").save(a_login())
-    assert safe.kept
-
-
-async def test_who_asks_for_a_keyring_gets_no_file(home: Path, safe: TestKeyring) -> None:
-    safe.locked = True
-    with pytest.raises(ConfigError, match="keyring"):
-        await LoginStore(rests="keyring").save(a_login())
-    assert ACCESS not in everything(home)
-
-
-async def test_a_login_moves_to_where_the_next_one_is_put(home: Path, safe: TestKeyring) -> None:
-    await LoginStore(rests="file").save(a_login())
-    assert safe.asked == []
-    await LoginStore().save(a_login(word="2"))
-    assert await rests(LoginStore()) == "keyring"
-    assert ACCESS not in everything(home)
-    assert await read(LoginStore()) == a_login(word="2")
-
-
-async def test_memory_leaves_no_trace(home: Path, safe: TestKeyring) -> None:
-    store = LoginStore(rests="memory")
-    await store.save(a_login())
-    assert await read(store) == a_login()
-    await renew(store, a_login(word="2"))
-    assert await read(store) == a_login(word="2")
-    assert await rests(store) == "memory"
-    assert await LoginStore().find(HOST) is None
-    assert await store.remove(HOST) == 1
-    assert await store.find(HOST) is None
-    assert (names(home), safe.asked) == ([], [])
-
-
-@pytest.mark.parametrize(
-    ("value", "place"), [("secure", "keyring"), ("", "keyring"), ("Plaintext", "file")]
-)
-async def test_the_storage_is_named_as_the_databricks_cli_has_it(
-    safe: TestKeyring, monkeypatch: pytest.MonkeyPatch, value: str, place: str
-) -> None:
-    monkeypatch.setenv("DATABRICKS_AUTH_STORAGE", value)
-    await LoginStore().save(a_login())
-    assert await rests(LoginStore()) == place
-    assert bool(safe.kept) == (place == "keyring")
-
-
-def test_a_storage_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABRICKS_AUTH_STORAGE", "cloud")
-    with pytest.raises(ConfigError, match="DATABRICKS_AUTH_STORAGE"):
-        LoginStore()
-
-
-@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="their folders are others")
-@pytest.mark.parametrize(
-    ("environ", "folder"),
-    [
-        ({"GATEWAY_STREAM_HOME": "/x/y", "XDG_CONFIG_HOME": "/z"}, "/x/y"),
-        ({"XDG_CONFIG_HOME": "/z"}, "/z/gateway-stream"),
-        ({"XDG_CONFIG_HOME": "relative"}, "~/.config/gateway-stream"),
-        ({}, "~/.config/gateway-stream"),
-        ({"GATEWAY_STREAM_HOME": "~/mine"}, "~/mine"),
-    ],
-)
-def test_the_folder_is_the_users_own(environ: dict[str, str], folder: str) -> None:
-    assert home_folder(environ) == Path(folder).expanduser()
 
 
 # --- logging out -----------------------------------------------------------------------------
@@ -520,157 +299,3 @@ async def test_a_damaged_login_logs_out(home: Path, suffix: str) -> None:
     file_of(home, f"*{suffix}").write_text("{")
     assert await LoginStore().remove(HOST) == 1
     assert names(home) == []
-
-
-# --- together --------------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("files")
-@pytest.mark.parametrize("place", ["file", "memory"])
-async def test_one_at_a_time_changes_a_login(place: str) -> None:
-    store = LoginStore(rests="memory" if place == "memory" else "file")
-    at_once = most = 0
-
-    async def change(number: int) -> None:
-        nonlocal at_once, most
-        async with store.alone(a_login().key) as alone:
-            at_once += 1
-            most = max(most, at_once)
-            await anyio.lowlevel.checkpoint()
-            at_once -= 1
-            if number % 3:
-                await alone.save(a_login(word=str(number)))
-
-    async with anyio.create_task_group() as group:
-        for number in range(12):
-            group.start_soon(change, number)
-    assert most == 1
-
-
-@pytest.mark.usefixtures("files")
-@pytest.mark.parametrize("place", ["file", "memory"])
-async def test_who_waits_for_a_login_can_be_cancelled(place: str) -> None:
-    store = LoginStore(rests="memory" if place == "memory" else "file")
-    key = a_login().key
-    async with store.alone(key):
-        with anyio.move_on_after(0.1) as waited:
-            async with store.alone(key):
-                pass
-        assert waited.cancelled_caught
-    with anyio.fail_after(PATIENCE):
-        async with store.alone(key):
-            pass
-
-
-@pytest.mark.usefixtures("files")
-async def test_who_waits_too_long_for_a_login_is_told() -> None:
-    shelf = MemoryShelf()
-    async with Alone(shelf, "name"):
-        with pytest.raises(AuthError, match="held the stored login") as caught:
-            async with Alone(shelf, "name", patience=0.1):
-                pass
-    assert caught.value.retryable
-    async with Alone(shelf, "name", patience=0.1):
-        pass
-
-
-@pytest.mark.usefixtures("files")
-async def test_logins_do_not_wait_for_each_other() -> None:
-    store = LoginStore()
-    with anyio.fail_after(PATIENCE):
-        async with store.alone(a_login().key), store.alone(a_login(profile="dev").key):
-            pass
-
-
-async def test_a_change_that_has_begun_is_made_whoever_is_cancelled(safe: TestKeyring) -> None:
-    store = LoginStore()
-    safe.waits = {"set"}
-    saving = asyncio.ensure_future(store.save(a_login()))
-    assert await anyio.to_thread.run_sync(safe.reached.wait, PATIENCE)
-    saving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await saving
-    safe.waits = set()
-    safe.opened.set()
-    with anyio.fail_after(PATIENCE):
-        async with store.alone(a_login().key):  # which waits for it
-            assert await read(store) == a_login()
-
-
-@pytest.mark.usefixtures("files")
-async def test_a_change_begins_at_once_even_in_a_task_that_is_to_be_cancelled(home: Path) -> None:
-    store = LoginStore()
-    async with store.alone(a_login().key) as alone:
-
-        async def save() -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            task.cancel()
-            await alone.save(a_login())
-
-        with pytest.raises(asyncio.CancelledError):
-            await asyncio.ensure_future(save())
-    with anyio.fail_after(PATIENCE):
-        async with store.alone(a_login().key):
-            assert await read(store) == a_login()
-    assert "secret" in suffixes(home)
-
-
-def test_a_lock_that_was_given_up_is_not_taken_later(tmp_path: Path) -> None:
-    lock = FileLock(tmp_path / "lock")
-    lock.release()
-    assert not lock.attempt()
-    other = FileLock(tmp_path / "lock")
-    assert other.attempt()
-    other.release()
-
-
-def test_a_lock_keeps_threads_apart(tmp_path: Path) -> None:
-    first, second = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
-    assert first.attempt()
-    taken: list[bool] = []
-    thread = threading.Thread(target=lambda: taken.append(second.attempt()))
-    thread.start()
-    thread.join()
-    assert taken == [False]
-    first.release()
-    assert second.attempt()
-    second.release()
-
-
-@pytest.mark.skipif(os.name != "posix", reason="Windows removes no file that is open")
-def test_a_lock_file_that_was_removed_locks_nobody_out_and_lets_no_two_in(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-    first = FileLock(path)
-    assert first.attempt()
-    first.remove()
-    second = FileLock(path)
-    assert second.attempt()  # on a file that is there
-    third = FileLock(path)
-    assert not third.attempt()
-    first.release()
-    assert not third.attempt()
-    second.release()
-    assert third.attempt()
-    third.release()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_keeps_no_lock_of_its_parent(tmp_path: Path) -> None:
-    lock, other = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
-    assert lock.attempt()
-    waits, tells = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(tells)
-        os.read(waits, 1)  # until the parent closes it
-        os._exit(0)
-    try:
-        lock.release()
-        assert other.attempt()
-        other.release()
-    finally:
-        os.close(tells)
-        os.close(waits)
-        os.waitpid(child, 0)

@@ -28,7 +28,7 @@ class TestKeyring(KeyringBackend):
     """
 
     __test__ = False
-    priority = 5
+    priority: float = 5
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
