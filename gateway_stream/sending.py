@@ -66,9 +66,14 @@ async def send_authorized(
         if other is None:
             raise
         credentials = other
-        exchange = await _answered(
-            await state.send(url, headers | credentials.headers, body), credentials
-        )
+        try:
+            exchange = await _answered(
+                await state.send(url, headers | credentials.headers, body), credentials
+            )
+        except AuthError as again:
+            if again.status in _TOKEN_REFUSED:
+                service.in_vain()
+            raise
     credentials.accepted = True
     trouble = service.trouble
     return exchange, [Notice("token_not_renewed", trouble)] if trouble else []

@@ -13,6 +13,7 @@ import typer
 
 from gateway_stream.apps.exits import Exit
 from gateway_stream.apps.output import flush, write_line
+from gateway_stream.apps.render import without_controls
 
 __all__ = ["app"]
 
@@ -55,9 +56,7 @@ def login(
     from gateway_stream.apps.auth_login import sign_in, store_token  # noqa: PLC0415  brings much
     from gateway_stream.apps.terminal import read_secret  # noqa: PLC0415  the same
 
-    if context.args:  # which may be a token, and is not quoted
-        message = "it takes no argument: a token is typed when it is asked for, or piped in"
-        raise typer.BadParameter(message, param_hint="--token" if token else "login")
+    _take_no_argument(context, "--token" if token else "login")
     if token:
         secret = read_secret("Token, or host::token (not shown): ")
         _print([anyio.run(store_token, secret, host, profile)])
@@ -85,11 +84,17 @@ def status(
         raise error
 
 
-@app.command()
-def token(host: Host = None, profile: Profile = None, allow_host: AllowHost = None) -> None:
+@app.command(context_settings={"allow_extra_args": True})
+def token(
+    context: typer.Context,
+    host: Host = None,
+    profile: Profile = None,
+    allow_host: AllowHost = None,
+) -> None:
     """Print an access token that serves for a while, for another program to use."""
     from gateway_stream.apps.auth_status import current_token  # noqa: PLC0415  the same
 
+    _take_no_argument(context, "token")
     _print([anyio.run(current_token, host, profile, tuple(allow_host or ()))])
 
 
@@ -109,7 +114,22 @@ def profiles() -> None:
     _print(anyio.run(table_of_profiles))
 
 
+def _take_no_argument(context: typer.Context, name: str) -> None:
+    """Refuse arguments where somebody may think that a token is one. They are not quoted.
+
+    Raises:
+        typer.BadParameter: there are some.
+    """
+    if context.args:
+        message = (
+            "it takes no argument: auth login --token asks for a token, or reads it from a pipe"
+        )
+        raise typer.BadParameter(message, param_hint=name)
+
+
 def _print(lines: list[str]) -> None:
+    """Print lines. What a host or a file says in one cannot make another, nor steer the terminal."""
     for line in lines:
-        write_line(line.encode(errors="backslashreplace"))
+        shown = without_controls(line).replace("\n", " ")
+        write_line(shown.encode(errors="backslashreplace"))
     flush()

@@ -9,6 +9,7 @@ its refusal is not told, since it may quote the token.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -41,6 +42,9 @@ __all__ = [
 
 _ME: Final = "/api/2.0/preview/scim/v2/Me"
 _OK: Final = 200
+_SHUT: Final = re.compile(
+    r"access to org|\bIP (?:ACL|access list|address)|network policy|private link", re.IGNORECASE
+)
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -124,6 +128,7 @@ async def check(settings: Settings, desk: Desk, token: Token) -> Checked:
 
     Raises:
         AuthError: the host does not accept it.
+        AccessDenied: the host accepts nothing from its owner, or from here.
         GatewayError: the host cannot be reached, or cannot answer now.
     """
     server = home_of(settings)
@@ -140,6 +145,10 @@ async def check(settings: Settings, desk: Desk, token: Token) -> Checked:
     if isinstance(error, AuthError):
         message = f"{server.netloc} does not accept the token"
         raise AuthError(message, status=called.status, phase="token", hint=error.hint)
+    if isinstance(error, AccessDenied) and _SHUT.search(error.message):
+        message = f"{server.netloc} does not let the token's owner in from here"
+        hint = "Check that they belong to this workspace, and that it may be reached from this network."
+        raise AccessDenied(message, status=called.status, phase="token", hint=hint)
     if error.retryable:
         told = f"{server.netloc} cannot say now whose the token is"
         failure = msgspec.structs.replace(error.failure(), message=told, phase="token")

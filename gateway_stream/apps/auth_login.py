@@ -31,19 +31,24 @@ from gateway_stream.auth.login_source import StoredLoginSource
 from gateway_stream.auth.logins import StoredOrCLI, StoredOrNothing
 from gateway_stream.auth.pkce import Login
 from gateway_stream.auth.store import LoginStore
-from gateway_stream.errors import ConfigError, GatewayError
+from gateway_stream.errors import AuthError, ConfigError, GatewayError
 from gateway_stream.gateway.hosts import parse_base
 from gateway_stream.gateway.places import VARIABLES
 from gateway_stream.gateway.profiles import profile_path, read_profile, read_profiles
 
 if TYPE_CHECKING:
     from gateway_stream.gateway.hosts import Base
+    from gateway_stream.gateway.profiles import Profile
     from gateway_stream.gateway.settings import Settings
     from gateway_stream.net.hidden import Hidden
 
-__all__ = ["log_out", "offer_login", "place_of", "rests_in", "sign_in", "store_token"]
+__all__ = ["log_out", "offer_login", "origin_in", "place_of", "rests_in", "sign_in", "store_token"]
 
-_OPEN: Final = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]))"
+_OPEN: Final = """
+import signal, sys, webbrowser
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+sys.exit(not webbrowser.open(sys.argv[1]))
+"""
 _SIDE: Final = 2
 _SECRETS: Final = (
     "token",
@@ -139,14 +144,13 @@ def _is_for(profile: str, home: Base) -> bool:
     """Whether a profile may be used at a host. One that names none may."""
     path = profile_path(os.environ, user_folder())
     found = read_profile(path, profile) if path else None
-    return (
-        found is None or "host" not in found.values or _origin(found.values["host"]) == home.origin
-    )
+    return found is None or "host" not in found.values or origin_in(found) == home.origin
 
 
-def _origin(host: str) -> str | None:
+def origin_in(profile: Profile) -> str | None:
+    """The server that a profile names; ``None`` where it names none that could be one."""
     try:
-        return parse_base(host, allow_http=True).origin
+        return parse_base(profile.values.get("host", ""), allow_http=True).origin
     except ConfigError:
         return None
 
@@ -171,8 +175,11 @@ def rests_in(rests: str) -> str:
 
 
 def _browse(url: str) -> bool:
-    """Open the browser. What it says is no output of this command."""
-    command = [sys.executable, "-c", _OPEN, url]
+    """Open the browser. What it says is no output of this command, and Ctrl-C ends it without a word.
+
+    Modules come from where Python is, and not from the folder that somebody happens to be in.
+    """
+    command = [sys.executable, "-I", "-c", _OPEN, url]
     return subprocess.run(command, stdout=_SIDE, check=False).returncode == 0  # noqa: S603  ours
 
 
@@ -180,16 +187,20 @@ async def offer_login(host: str | None, allow_host: tuple[str, ...] = ()) -> boo
     """Offer the login to who sits at the terminal, if that is what is missing.
 
     Returns:
-        Whether they logged in.
+        Whether they logged in; ``False`` where nothing was offered.
 
     Raises:
+        AuthError: they did not want to.
         GatewayError: they wanted to, and it failed.
     """
     settings = await _without_login(host, allow_host) if at_terminal() else None
     if settings is None:
         return False
-    if not await agree(f"Log in to {home_of(settings).netloc} in the browser?"):
-        return False
+    home = home_of(settings)
+    if not await agree(f"Log in to {home.netloc} in the browser?"):
+        message = f"nobody is logged in at {home.netloc}"
+        hint = f"Log in: gateway-stream auth login --host {home.origin}"
+        raise AuthError(message, phase="token", hint=hint)
     _, profile = place_of(host, None)
     show(await _sign_in(settings, profile, open_browser=True))
     return True
@@ -258,7 +269,7 @@ def _out_of_reach(home: Base) -> list[str]:
     ]
     path = profile_path(os.environ, user_folder())
     for profile in read_profiles(path) if path else []:
-        if _origin(profile.values.get("host", "")) == home.origin:
+        if origin_in(profile) == home.origin:
             told += [
                 f"profile {profile.name!r} still has a {setting}: remove it from {path}"
                 for setting in _SECRETS

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import anyio.to_thread
 
 from gateway_stream.apps.auth_check import gather, home_of, user_folder
-from gateway_stream.apps.auth_login import rests_in
+from gateway_stream.apps.auth_login import origin_in, rests_in
 from gateway_stream.apps.auth_status import entry_of, strategy_of
 from gateway_stream.apps.words import in_command_words
 from gateway_stream.auth.databricks_cli import DatabricksCLI
@@ -29,6 +29,7 @@ from gateway_stream.gateway.profiles import profile_path, read_profile, read_pro
 
 if TYPE_CHECKING:
     from gateway_stream.auth.source import TokenSource
+    from gateway_stream.gateway.profiles import Profile
 
 __all__ = ["table_of_profiles"]
 
@@ -54,7 +55,7 @@ async def table_of_profiles() -> list[str]:
     if not path or not profiles:
         return []
     default = read_profile(path, None)
-    rows = [_HEAD, *[await _row(each.name) for each in profiles]]
+    rows = [_HEAD, *[await _row(each) for each in profiles]]
     names = [f"{row[0]}{' *' if default and row[0] == default.name else ''}" for row in rows]
     rows = [(name, *row[1:]) for name, row in zip(names, rows, strict=True)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -64,11 +65,13 @@ async def table_of_profiles() -> list[str]:
     ]
 
 
-async def _row(name: str) -> _Row:
+async def _row(profile: Profile) -> _Row:
+    name = profile.name
     try:
         settings = gather(None, name)
     except ConfigError as error:
-        return _Row(name, "-", "-", f"no: {error.message}")
+        host = origin_in(profile)
+        return _Row(name, host or "-", "-", f"no: {in_command_words(error.message)}")
     host, source = home_of(settings).origin, settings.source
     if source is None:
         reason = in_command_words(settings.no_token or "it has no credentials")
@@ -79,7 +82,10 @@ async def _row(name: str) -> _Row:
 async def _ready(source: TokenSource) -> str:
     """Whether a source would give tokens, as far as this machine can tell."""
     if isinstance(source, StoredOrCLI | StoredOrNothing | StoredLoginSource):
-        entry = await entry_of(source)
+        try:
+            entry = await entry_of(source)
+        except ConfigError as error:  # of one login, which says nothing of other profiles
+            return f"no: {error.message}"
         if entry is not None:
             return f"yes: {strategy_of(entry)}, in {rests_in(entry.rests)}"
     return await anyio.to_thread.run_sync(_ready_but_for_logins, source)
@@ -98,6 +104,15 @@ def _ready_but_for_logins(source: TokenSource) -> str:
         case Federation(subject=FromVariable(name=name)) if not os.environ.get(name):
             ready = f"no: {name} is not set"
         case Unified():
-            there = importlib.util.find_spec("databricks") is not None
-            ready = "if databricks-sdk can" if there else "no: pip install 'gateway-stream[auth]'"
+            ready = (
+                "if databricks-sdk can" if _has_sdk() else "no: pip install 'gateway-stream[auth]'"
+            )
     return ready
+
+
+def _has_sdk() -> bool:
+    """Whether databricks-sdk is installed: others too put packages into ``databricks``."""
+    try:
+        return importlib.util.find_spec("databricks.sdk") is not None
+    except ModuleNotFoundError:
+        return False

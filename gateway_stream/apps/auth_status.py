@@ -51,7 +51,7 @@ class Status(msgspec.Struct, kw_only=True):
             counts where no place says anything.
         profile: the profile that was read.
         user: whose they are, where the host tells.
-        expires_at: when the access token does, in UTC.
+        expires_at: when the access token does, in UTC; ``None`` where it does not before the year 10000.
         rests: where they rest: ``environment``, ``profile``, ``keyring``, ``file``, ``databricks-cli``.
         works: whether the host accepts them; ``None`` where it does not say.
         error: why they do not work, and what to do.
@@ -102,9 +102,7 @@ async def _look(status: Status, settings: Settings) -> None:
         if status.rests is None:
             status.strategy = status.rests = _CLI
             status.why = "the Databricks CLI is logged in"
-        if token.expires_at is not None:
-            moment = datetime.fromtimestamp(token.expires_at, UTC)
-            status.expires_at = moment.isoformat(timespec="seconds")
+        status.expires_at = _moment(token.expires_at)
         checked = await check(settings, desk, token)
         status.user, status.works = checked.user, checked.accepted
 
@@ -122,6 +120,16 @@ async def entry_of(source: StoredOrCLI | StoredOrNothing | StoredLoginSource) ->
     """What is stored of a login, without its secrets; ``None`` where nothing is."""
     host = source.host or source.gateway if isinstance(source, StoredOrCLI) else source.host
     return await LoginStore().find(host, source.profile)
+
+
+def _moment(seconds: float | None) -> str | None:
+    """A time in seconds since 1970 as people write it; ``None`` where no calendar has it."""
+    if seconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    except (OverflowError, ValueError, OSError):  # a token may say any number
+        return None
 
 
 def lines_of(status: Status) -> list[str]:

@@ -92,6 +92,9 @@ def read_secret(question: str) -> Hidden:
         except getpass.GetPassWarning:
             message = "this terminal would show the token; pipe it in instead"
             raise typer.BadParameter(message, param_hint="--token") from None
+        except UnicodeDecodeError:  # which holds what was typed
+            message = "what was typed is not UTF-8 text"
+            raise typer.BadParameter(message, param_hint="--token") from None
     else:
         text = Hidden(sys.stdin.buffer.read().decode(errors="replace"))
     if not text.strip():

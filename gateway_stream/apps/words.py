@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["PHRASES", "in_command_words", "line_of"]
 
 PHRASES: Final = (
-    ("pass token=, or name the host in allow_host=", "name the host with --allow-host"),
     (
         "pass token=, or name the profile of this host",
         "set DATABRICKS_TOKEN, or name the profile of this host in DATABRICKS_CONFIG_PROFILE",
     ),
+    ("pass token=, or name ", "name "),
+    (" in allow_host=", " with --allow-host"),
     ("pass token=, or set DATABRICKS_TOKEN", "set DATABRICKS_TOKEN"),
     (", or pass token=", ""),
     (": pass token=", ": set DATABRICKS_AUTH_TYPE=pat and DATABRICKS_TOKEN"),

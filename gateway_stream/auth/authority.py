@@ -1,19 +1,7 @@
-"""The OAuth server of a host: where it is, how it is asked, what it answers.
+"""The OAuth server of a host: how it is asked, what it answers.
 
-**Where.** What a host says of itself is asked in this order, each step best effort:
-
-1. ``{host}/.well-known/databricks-config``, whose ``oidc_endpoint`` (with ``{account_id}`` put in) leads to
-   ``{oidc_endpoint}/.well-known/oauth-authorization-server``;
-2. ``{host}/oidc/.well-known/oauth-authorization-server``, or where a source says that the host serves an
-   account ``{host}/oidc/accounts/{account_id}/.well-known/oauth-authorization-server``;
-3. the paths that Databricks' documentation names, below the first of these places: ``.../v1/token`` and
-   ``.../v1/authorize``.
-
-A host that serves whole accounts, and says so, cannot be asked without an account's id. The id of the settings is
-put in where a host has a place for it; it does not make a workspace an account.
-
-Secrets are sent to what is found, so it has to lie on the host that was asked, or be Databricks' own. It is
-asked once for each host and remembered.
+**Where** it is says `gateway_stream.auth.discovery`. What a host said is remembered (those
+who ask before it answered ask it too); what had to be guessed, because it could not say anything, is not.
 
 **How.** A form; a client with a secret sends it as HTTP Basic (RFC 6749, section 2.3.1), or in the form
 where it was told to, or where the server says that it takes no other way.
@@ -21,23 +9,24 @@ where it was told to, or where the server says that it takes no other way.
 **What.** ``access_token``, ``expires_in`` in seconds, and perhaps ``refresh_token`` and ``scope``. Errors are
 ``error`` and ``error_description``, or ``errorCode`` and ``errorSummary``.
 
-Sources: databricks-sdk-py (``config.py``, ``oauth.py``), databricks-sdk-go (``config/experimental/auth``), RFC
-6749 and RFC 8414.
+Sources: databricks-sdk-py (``oauth.py``), databricks-sdk-go (``config/experimental/auth``), RFC 6749.
 """
 
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, quote_plus, urlsplit
 
 import msgspec
 
+from gateway_stream.auth.discovery import Endpoints, SecretStyle, discover
+from gateway_stream.auth.kept import origin_of
 from gateway_stream.auth.secret import Secret
 from gateway_stream.auth.token import UNKNOWN_LIFE, Token, expiry_of
 from gateway_stream.auth.withheld import withheld
 from gateway_stream.errors import AuthError, ConfigError, GatewayError, GatewayUnavailable
-from gateway_stream.gateway.hosts import is_databricks
+from gateway_stream.gateway.hosts import parse_base
 from gateway_stream.net.hidden import Hidden
 from gateway_stream.wire.failure_text import one_line
 
@@ -47,28 +36,11 @@ if TYPE_CHECKING:
     from gateway_stream.net.calls import Called, Calls
     from gateway_stream.net.clocks import Clock
 
-__all__ = ["Desk", "Endpoints", "Grant", "OAuthClient", "SecretStyle"]
+__all__ = ["Desk", "Grant", "OAuthClient", "remedy_for"]
 
-SecretStyle: TypeAlias = Literal["basic", "form"]
-"""How a client's secret is sent: as HTTP Basic, or among the fields of the form."""
-
-_CONFIG: Final = "/.well-known/databricks-config"
-_METADATA: Final = "/.well-known/oauth-authorization-server"
-_ACCOUNT: Final = "{account_id}"
 _LOG_IN: Final = "Log in again: gateway-stream auth login."
-_OK: Final = 200
 _NOT_FOUND: Final = 404
 _LAST_SUCCESS: Final = 299
-
-
-class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an OAuth server takes what. ``audience`` is whom a JWT has to be for that it exchanges."""
-
-    token: str
-    authorization: str
-    device: str | None = None
-    audience: str | None = None
-    secret_style: SecretStyle = "basic"  # noqa: S105  no secret
 
 
 class OAuthClient(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +67,8 @@ class Desk:
         clock: what tells the time.
         workspace: the origin of the workspace (``https://...``), where one is known.
         account_id: the account, for hosts that serve whole accounts.
-        known: endpoints found so far, by host and account; it is added to.
+        known: endpoints found so far, by host and the account that a source says it serves; it is
+            added to.
     """
 
     def __init__(
@@ -117,10 +90,16 @@ class Desk:
         """The host to ask: a source's own, or the workspace.
 
         Raises:
-            ConfigError: there is neither; ``what`` is what needs one.
+            ConfigError: there is neither, ``what`` being what needs one; or it is no address, or a
+                plain ``http`` one that leads elsewhere than to this machine or the workspace.
         """
-        if own or self.workspace:
-            return (own or self.workspace or "").rstrip("/")
+        if own:
+            origin = origin_of(own)
+            if origin.startswith("http:") and origin != self.workspace:
+                parse_base(origin, name=f"the host of {what}")
+            return origin
+        if self.workspace:
+            return self.workspace.rstrip("/")
         message = f"{what} needs the workspace's host, and only a gateway's own host is known"
         raise ConfigError(message, hint="Pass host=, or set DATABRICKS_HOST to the workspace.")
 
@@ -130,43 +109,14 @@ class Desk:
         Raises:
             ConfigError: the host serves whole accounts, and no account's id is known.
         """
-        key = (host, account_id or self.account_id)
-        found = self._known.get(key)
+        found = self._known.get((host, account_id))
         if found is None:
-            found = await self._discover(host, account_id)
-            self._known[key] = found
+            found = await discover(
+                self.calls, host, account_id=account_id, settings_account=self.account_id
+            )
+            if not found.guessed:
+                self._known[host, account_id] = found
         return found
-
-    async def _discover(self, host: str, account_id: str | None) -> Endpoints:
-        told = await self._document(host + _CONFIG)
-        known = account_id or self.account_id or _text(told.get("account_id"))
-        place = _text(told.get("oidc_endpoint"))
-        if place and _ACCOUNT in place and not known:
-            message = f"{_place(host)} serves whole accounts, and no account's id is known"
-            hint = "Set DATABRICKS_ACCOUNT_ID, or account_id in the profile."
-            raise ConfigError(message, hint=hint)
-        whole = account_id and not place and not told.get("workspace_id")
-        places = [f"{host}/oidc/accounts/{account_id}" if whole else f"{host}/oidc"]
-        if place:
-            places.insert(0, place.replace(_ACCOUNT, known or "").rstrip("/"))
-        places = [each for each in dict.fromkeys(places) if _belongs(each, host)]
-        for each in places:
-            found = _read_endpoints(await self._document(each + _METADATA), host)
-            if found is not None:
-                return msgspec.structs.replace(found, audience=_audience(told, known))
-        return Endpoints(
-            token=f"{places[0]}/v1/token",
-            authorization=f"{places[0]}/v1/authorize",
-            audience=_audience(told, known),
-        )
-
-    async def _document(self, url: str) -> dict[str, Any]:
-        try:
-            called = await self.calls.get(url, {"Accept": "application/json"})
-        except GatewayError:
-            return {}
-        tree = called.tree if called.status == _OK else None
-        return tree if isinstance(tree, dict) else {}
 
     async def grant(
         self,
@@ -227,9 +177,13 @@ class Desk:
                     form["client_secret"] = Hidden(client.secret.reveal())
         called = await self.calls.post(url, form, headers, repeatable=repeatable)
         if called.status > _LAST_SUCCESS:
-            sent = [value for value in form.values() if isinstance(value, Hidden)]
+            sent = [
+                each for each in (*form.values(), *headers.values()) if isinstance(each, Hidden)
+            ]
             sent += [Hidden(client.secret.reveal())] if client and client.secret else []
-            raise GatewayError.from_failure(withheld(refusal(called, url).failure(), sent))
+            sent += [Hidden(quote_plus(each)) for each in sent]
+            failure = withheld(refusal(called, url, guessed=endpoints.guessed).failure(), sent)
+            raise GatewayError.from_failure(failure)
         return called
 
 
@@ -245,14 +199,6 @@ def _secret(value: Any) -> Secret | None:
         return None
 
 
-def _audience(told: Mapping[str, Any], account_id: str | None) -> str | None:
-    """What the host names, or an account's id where it serves a whole one (databricks-sdk-py's rule)."""
-    named = told.get("token_federation_default_oidc_audiences")
-    if isinstance(named, list) and named and _text(named[0]):
-        return _text(named[0])
-    return account_id if told and not told.get("workspace_id") else None
-
-
 def _seconds(value: Any) -> float | None:
     """A life, in whatever way it is written; ``None`` for what is none."""
     try:
@@ -260,33 +206,6 @@ def _seconds(value: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return seconds if 0 < seconds < float("inf") else None
-
-
-def _belongs(url: str, host: str) -> bool:
-    """Whether secrets that are for ``host`` may go to ``url``."""
-    there, here = urlsplit(url), urlsplit(host)
-    if (there.scheme, there.netloc) == (here.scheme, here.netloc):
-        return True
-    return there.scheme == "https" and is_databricks(there.hostname or "")
-
-
-def _read_endpoints(told: Mapping[str, Any], host: str) -> Endpoints | None:
-    token, authorization = _text(told.get("token_endpoint")), told.get("authorization_endpoint")
-    if token is None or not _belongs(token, host):
-        return None
-    device = _text(told.get("device_authorization_endpoint"))
-    methods = told.get("token_endpoint_auth_methods_supported")
-    form_only = (
-        isinstance(methods, list)
-        and "client_secret_post" in methods
-        and "client_secret_basic" not in methods
-    )
-    return Endpoints(
-        token=token,
-        authorization=_text(authorization) or token.removesuffix("token") + "authorize",
-        device=device if device and _belongs(device, host) else None,
-        secret_style="form" if form_only else "basic",
-    )
 
 
 def _read_grant(called: Called, asked_at: float) -> Grant | None:
@@ -324,8 +243,8 @@ def remedy_for(code: str, otherwise: str = "Check how the client is set up.") ->
     return _REMEDIES.get(code, otherwise)
 
 
-def refusal(called: Called, url: str) -> GatewayError:
-    """The error for what is no token."""
+def refusal(called: Called, url: str, *, guessed: bool = False) -> GatewayError:
+    """The error for what is no token. ``guessed`` says that the address may be wrong."""
     tree = called.tree
     told = tree if isinstance(tree, dict) else {}
     code = _text(told.get("error")) or _text(told.get("errorCode"))
@@ -338,6 +257,14 @@ def refusal(called: Called, url: str) -> GatewayError:
             status=called.status,
             phase="token",
             hint=remedy_for(code),
+        )
+    if called.status == _NOT_FOUND and guessed:
+        return GatewayUnavailable(
+            f"{_place(url)} could not say where its OAuth server is, and has none at the usual place",
+            status=called.status,
+            phase="token",
+            retryable=True,
+            hint="Send the request again after a pause.",
         )
     if called.status == _NOT_FOUND:
         return AuthError(

@@ -27,6 +27,10 @@ what                              databricks-sdk                       here
 ================================  ===================================  ====================================
 a profile that the program names  variables outrank it                 it outranks variables
 two methods                       an error wherever they stand         an error in one place only
+half a method (``client_id``,     counts as one                        says nothing by itself
+``username``, ``azure_tenant_id``)
+settings of another cloud         count as a method                    say nothing
+``az`` beside other credentials   two methods                          what is secret comes first
 ``DATABRICKS_OIDC_TOKEN``         looked at after all that is          a method like the others
                                   configured
 login by browser                  only with ``auth_type``              a stored login counts before the CLI's
@@ -227,7 +231,7 @@ def _no_login(method: str, servers: Servers) -> str | None:
         return None
     return (
         f"{method} was not asked, because {netloc} is no host of Databricks: pass token=, or name "
-        "the host in allow_host="
+        f"{netloc} in allow_host="
     )
 
 
@@ -257,10 +261,13 @@ def _login(
             profile=reading.profile,
             cli_profile=reading.cli_profile,
             command=reading.get("databricks_cli_path"),
+            scopes=reading.scopes,
             reason=reason.partition(": ")[0] if reason else None,
         )
         return Choice(source=login, why="nothing else was found")
     stored = StoredOrNothing(host=reading.home, profile=reading.profile)
+    if reason is None:
+        no_token += f", or log in: gateway-stream auth login --host {reading.home}"
     return Choice(source=stored, why="nothing else was found", no_token=no_token)
 
 

@@ -30,6 +30,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
@@ -46,6 +47,8 @@ from gateway_stream.net.hidden import Hidden
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from anyio.abc import ByteReceiveStream
+
     from gateway_stream.auth.authority import Desk
 
 __all__ = ["ATTEMPTS", "SECONDS", "DatabricksCLI"]
@@ -53,6 +56,9 @@ __all__ = ["ATTEMPTS", "SECONDS", "DatabricksCLI"]
 ATTEMPTS: Final = 4
 SECONDS: Final = 30.0
 """How long one run of the CLI may take."""
+
+_MOST: Final = 1024 * 1024
+"""Bytes that it may write before it is ended: what is no token has no end, as ``yes`` has none."""
 
 _FIRST_WAIT: Final = 0.1
 _LONGEST_WAIT: Final = 2.0
@@ -142,11 +148,9 @@ class DatabricksCLI(msgspec.Struct, frozen=True, kw_only=True):
         unwanted = "DATABRICKS_HOST" if self.profile else "DATABRICKS_CONFIG_PROFILE"
         try:
             with anyio.fail_after(SECONDS):
-                ended = await anyio.run_process(
+                return await _run(
                     [self._program, *options],
-                    stdin=subprocess.DEVNULL,
-                    check=False,
-                    env={name: value for name, value in os.environ.items() if name != unwanted},
+                    {name: value for name, value in os.environ.items() if name != unwanted},
                 )
         except TimeoutError:
             message = f"the Databricks CLI did not answer within {SECONDS:g} s"
@@ -158,8 +162,6 @@ class DatabricksCLI(msgspec.Struct, frozen=True, kw_only=True):
             message = f"the Databricks CLI ({self._program}) {problem}"
             hint = f"Install it ({_INSTALL}), or log in without it: {_LOG_IN}."
             raise AuthError(message, phase="token", hint=hint) from None
-        trouble = _trouble(ended.stderr) if ended.returncode else None
-        return _Ended(ended.returncode, trouble, Hidden(ended.stdout.decode(errors="replace")))
 
     @property
     def _program(self) -> str:
@@ -206,7 +208,32 @@ class _Ended(NamedTuple):
     output: Hidden
 
 
-def _trouble(told: bytes) -> str:
+async def _run(command: list[str], variables: dict[str, str]) -> _Ended:
+    output, told = bytearray(), bytearray()
+    async with await anyio.open_process(
+        command, stdin=subprocess.DEVNULL, env=variables
+    ) as process:
+
+        async def read(stream: ByteReceiveStream | None, kept: bytearray) -> None:
+            assert stream is not None  # noqa: S101  both are pipes
+            async for piece in stream:
+                kept += piece
+                if len(kept) > _MOST:
+                    with suppress(ProcessLookupError):  # it has ended
+                        process.kill()
+                    return
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(read, process.stdout, output)
+            group.start_soon(read, process.stderr, told)
+            await process.wait()
+    status = process.returncode or 0
+    return _Ended(
+        status, _trouble(told) if status else None, Hidden(output.decode(errors="replace"))
+    )
+
+
+def _trouble(told: bytearray) -> str:
     text = told.decode(errors="replace").lower()
     return next((meaning for sign, meaning in _SIGNS.items() if sign in text), "other")
 

@@ -89,7 +89,7 @@ async def finish_device(device: Device, login: Login, desk: Desk) -> StoredLogin
     fields = {"grant_type": _GRANT, "device_code": Hidden(device.code.reveal())}
     interval = device.interval
     while True:
-        await desk.clock.sleep(interval)
+        await desk.clock.sleep(min(interval, device.expires_at - desk.clock.time()))
         if desk.clock.time() >= device.expires_at:
             message = "nobody entered the code in time"
             hint = "Begin the login again."

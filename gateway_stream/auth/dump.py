@@ -31,6 +31,7 @@ from typing import (
 
 from gateway_stream.auth.secret import MASK, Secret
 from gateway_stream.auth.stored import StoredLogin
+from gateway_stream.auth.unified import TEXTS
 from gateway_stream.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _secret(value: Any, where: str) -> Secret:
     if value == MASK:
         message = f"{where} is masked: the source was dumped without its secrets"
         raise ConfigError(message, hint="Dump it again with expose_secrets, or put the value in.")
-    return Secret(value, name=where)
+    return Secret(value, name=where, text=where in TEXTS)
 
 
 def _class(name: str) -> type[Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from gateway_stream.auth.secret import Secret
+from gateway_stream.auth.secret import Secret, hide
 from gateway_stream.auth.token import Token
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ class PAT(msgspec.Struct, frozen=True):
     renewable: ClassVar[bool] = False
 
     token: Secret
+
+    def __post_init__(self) -> None:
+        """Hide a token that is plain text."""
+        hide(self, "token")
 
     @property
     def identity(self) -> Hashable:

@@ -11,7 +11,8 @@ to three files of one name, made of its host and a hash of all that tells it fro
 **A change is whole or has not been.** It is written beside, forced to the disk and put in place by one
 rename. Secrets are written to their new place first, then the index says so, and then they are removed
 from the old one. A process that is killed in between leaves at worst a file ``.new``, which the next
-change overwrites.
+change overwrites. What a keyring holds is removed from it by the logout only: a login moves to a file where
+the keyring does not answer, or where somebody does not want it to be asked.
 
 **Where.** A new login goes into the keyring if there is one, else into a file, or where the caller says.
 When it is renewed it stays where it is; only if the keyring does not take it does it move to a file, and
@@ -40,11 +41,12 @@ from gateway_stream.auth.kept import (
     Entry,
     KeptLogin,
     LoginKey,
+    is_later,
     name_of,
     read_entry,
     read_kept,
 )
-from gateway_stream.auth.keyring_store import KeyringFailed, KeyringMissing, NoKeyring
+from gateway_stream.auth.keyring_store import KeyringFailed, KeyringMissing, KeyringUnsure
 from gateway_stream.errors import AuthError, ConfigError
 from gateway_stream.net.hidden import Hidden
 
@@ -61,13 +63,12 @@ _INSTALL: Final = "Install it: pip install 'gateway-stream[auth]'."
 
 def home_folder(environ: Mapping[str, str]) -> Path | None:
     """The folder of what this library keeps for a user; ``None`` for a user without a home."""
-    own = environ.get("GATEWAY_STREAM_HOME")
-    if own:
-        return Path(own).expanduser() if own.startswith("~") else Path(own)
-    base = environ.get("XDG_CONFIG_HOME")
-    if base and Path(base).is_absolute():  # the specification has others ignored
-        return Path(base, "gateway-stream")
+    own, base = environ.get("GATEWAY_STREAM_HOME"), environ.get("XDG_CONFIG_HOME")
     try:
+        if own:
+            return Path(own).expanduser()
+        if base and Path(base).is_absolute():  # the specification has others ignored
+            return Path(base, "gateway-stream")
         home = Path.home()
     except RuntimeError:
         return None
@@ -97,7 +98,7 @@ class FolderShelf:
             ConfigError: an entry of the host is damaged.
         """
         names = [name for name in self._files(host) if name.endswith(".json")]
-        found = [self._entry(name.removesuffix(".json")) for name in names]
+        found = [self._entry(name.removesuffix(".json"), host) for name in names]
         return [entry for entry in found if entry and host in (None, entry.host)]
 
     def names(self, host: str, profile: str | None, client_id: str | None) -> list[str]:
@@ -141,7 +142,7 @@ class FolderShelf:
             ConfigError: its file is damaged, or what reads a keyring is missing.
             AuthError: the keyring does not give it.
         """
-        entry = self._entry(key.name)
+        entry = self._entry(key.name, key.host)
         if entry is None:
             return None
         path = self._path(key.name, ".secret")
@@ -202,15 +203,18 @@ class FolderShelf:
             AuthError: the keyring does not let go of it; what says so is still there.
             ConfigError: a file cannot be removed, or what reads a keyring is missing.
         """
+        entry, damaged = None, self._path(name, ".json.damaged").exists()
         try:
             entry = self._entry(name)
-        except ConfigError:  # damaged, so nobody knows whether the keyring holds something
-            with suppress(KeyringFailed, KeyringMissing):
-                keyring_store.delete(name)
-            entry = None
+        except ConfigError:
+            damaged = True
         private_files.remove(self._path(name, ".secret"))
         if entry and entry.in_keyring:
-            with _asking_keyring(entry.host):
+            may = "is" if entry.rests == "keyring" else "may be"
+            with _asking_keyring(entry.host, may):
+                keyring_store.delete(name)
+        elif damaged:  # so nobody knows whether the keyring holds something
+            with suppress(KeyringFailed, KeyringMissing):
                 keyring_store.delete(name)
         for suffix in (".new", ".secret.damaged", ".json.damaged", ".json"):
             private_files.remove(self._path(name, suffix))
@@ -232,14 +236,15 @@ class FolderShelf:
             raise ConfigError(message, hint="Name a folder in GATEWAY_STREAM_HOME.")
         return self._home / _FOLDER / f"{name}{suffix}"
 
-    def _entry(self, name: str) -> Entry | None:
+    def _entry(self, name: str, host: str | None = None) -> Entry | None:
         path = self._path(name, ".json")
         text = private_files.read(path)
         if text is None:
             return None
         entry = read_entry(text)
         if entry is None:
-            raise _damaged(str(path), name.partition("~")[0])
+            error = _later if is_later(text) else _damaged
+            raise error(str(path), host or name.partition("~")[0])
         return entry
 
     def _put(self, kept: KeptLogin, before: Entry | None) -> tuple[Rests, bool]:
@@ -252,7 +257,7 @@ class FolderShelf:
             except (KeyringFailed, KeyringMissing) as error:
                 if before is None and self._rests == "keyring":
                     raise _no_keyring(key.host, error) from None
-                tried = not isinstance(error, NoKeyring | KeyringMissing)
+                tried = isinstance(error, KeyringUnsure)
             else:
                 return "keyring", True
         private_files.replace(self._path(key.name, ".secret"), text)
@@ -270,13 +275,13 @@ class FolderShelf:
 
 
 @contextmanager
-def _asking_keyring(host: str) -> Iterator[None]:
+def _asking_keyring(host: str, may: str = "is") -> Iterator[None]:
     try:
         yield
     except KeyringMissing:
         raise _missing(host) from None
     except KeyringFailed as error:
-        message = f"the login at {host} is in the system's keyring, and {error}"
+        message = f"the login at {host} {may} in the system's keyring, and {error}"
         hint = f"Unlock it and try again, or log in again: {_login(host)}"
         raise AuthError(message, phase="token", retryable=True, hint=hint) from None
 
@@ -285,7 +290,7 @@ def _no_keyring(host: str, error: Exception) -> ConfigError:
     if isinstance(error, KeyringMissing):
         return _missing(host)
     message = f"the login at {host} was to go into the system's keyring, and {error}"
-    return ConfigError(message, hint="Unlock it, or keep the login in a file.")
+    return ConfigError(message, hint="Unlock it, or set DATABRICKS_AUTH_STORAGE=plaintext.")
 
 
 def _missing(host: str) -> ConfigError:
@@ -296,6 +301,11 @@ def _missing(host: str) -> ConfigError:
 def _damaged(place: str, host: str) -> ConfigError:
     message = f"{place} is damaged: it is no login as this version keeps it"
     return ConfigError(message, hint=f"Log in again, which puts it aside: {_login(host)}")
+
+
+def _later(place: str, host: str) -> ConfigError:
+    message = f"{place} was written by a later version of gateway-stream"
+    return ConfigError(message, hint=f"Install that, or log in again: {_login(host)}")
 
 
 def _login(host: str) -> str:

@@ -36,6 +36,10 @@ class Function(msgspec.Struct, frozen=True):
 
     function: TokenFunction
 
+    def __repr__(self) -> str:  # that of a functools.partial shows its arguments
+        name = getattr(self.function, "__qualname__", type(self.function).__name__)
+        return f"Function({name})"
+
     @property
     def identity(self) -> Hashable:
         """The function itself."""

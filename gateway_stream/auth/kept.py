@@ -26,6 +26,7 @@ __all__ = [
     "KeptLogin",
     "LoginKey",
     "Rests",
+    "is_later",
     "name_of",
     "origin_of",
     "read_entry",
@@ -144,6 +145,18 @@ def read_entry(text: Hidden) -> Entry | None:
     except (msgspec.MsgspecError, UnicodeError):
         return None
     return entry if entry.format == FORMAT else None
+
+
+def is_later(text: Hidden) -> bool:
+    """Whether an `Entry` is of a form that a later version has."""
+    try:
+        return msgspec.json.decode(text.encode(), type=_Form).format > FORMAT
+    except (msgspec.MsgspecError, UnicodeError):
+        return False
+
+
+class _Form(msgspec.Struct):
+    format: int
 
 
 def read_kept(text: Hidden) -> KeptLogin | None:

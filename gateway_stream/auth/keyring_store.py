@@ -6,7 +6,8 @@ user to unlock it, and one without a screen waits for an answer for ever; so eac
 does any error of a backend: it is told by its type, since its text and its frames may hold the secret.
 
 There is no keyring where the package finds only a stand-in that stores nothing or stores in the clear:
-``keyring`` gives those a priority below 1 (``keyring.core.recommended``).
+``keyring`` gives those a priority below 1 (``keyring.core.recommended``). Where there are several backends it
+finds a chain of them, which stores in the first that it can.
 
 What was written is read again: some keyrings cut what is too long for them. Windows' takes 1,280
 characters (https://github.com/jaraco/keyring/issues/355), which is less than many logins have.
@@ -28,6 +29,7 @@ __all__ = [
     "SERVICE",
     "KeyringFailed",
     "KeyringMissing",
+    "KeyringUnsure",
     "NoKeyring",
     "delete",
     "get",
@@ -52,6 +54,10 @@ class KeyringFailed(Exception):
     """The keyring did not do it. The text says why and holds no secret."""
 
 
+class KeyringUnsure(KeyringFailed):
+    """Nobody knows whether it did, or will yet."""
+
+
 class NoKeyring(KeyringFailed):
     """There is none."""
 
@@ -73,16 +79,24 @@ def get(name: str) -> Hidden | None:
 
 
 def put(name: str, text: Hidden) -> None:
-    """Keep a text under a name. Raises as `get` does, also where it was not kept whole."""
+    """Keep a text under a name. Raises as `get` does, also where it was not kept whole.
 
-    def work(keyring: Any) -> bool:
-        keyring.set_password(SERVICE, name, text)
+    Raises:
+        KeyringUnsure: it may be kept all the same.
+    """
+
+    def is_whole(keyring: Any) -> bool:
         if keyring.get_password(SERVICE, name) == text:
             return True
         keyring.delete_password(SERVICE, name)
         return False
 
-    if not _in_time(work):
+    _in_time(lambda keyring: keyring.set_password(SERVICE, name, text))
+    try:
+        whole = _in_time(is_whole)
+    except KeyringFailed as error:
+        raise KeyringUnsure(str(error)) from None
+    if not whole:
         message = "it does not keep so long a text"
         raise KeyringFailed(message)
 
@@ -113,7 +127,7 @@ def _in_time(work: Callable[[Any], _T]) -> _T:
         return outcome.result(SECONDS)
     except TimeoutError:
         message = f"it did not answer within {SECONDS:g} s"
-        raise KeyringFailed(message) from None
+        raise KeyringUnsure(message) from None
 
 
 def _backend() -> Any:
@@ -122,7 +136,8 @@ def _backend() -> Any:
     except ImportError:
         raise KeyringMissing from None
     backend = keyring.get_keyring()
-    if backend.priority < _RECOMMENDED:
+    chained = getattr(backend, "backends", ())  # a chain's own priority says only that it is one
+    if max((each.priority for each in chained), default=backend.priority) < _RECOMMENDED:
         message = "there is none on this machine"
         raise NoKeyring(message)
     return backend

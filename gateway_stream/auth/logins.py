@@ -38,6 +38,7 @@ class StoredOrCLI(msgspec.Struct, frozen=True, kw_only=True):
         profile: the profile that somebody named.
         cli_profile: the profile to ask the Databricks CLI for, instead of the host.
         command: the Databricks CLI, where it is not to be looked for.
+        scopes: the scopes that the CLI's token has to have; none named, any will do.
         reason: why a credential that was found does not count.
     """
 
@@ -49,6 +50,7 @@ class StoredOrCLI(msgspec.Struct, frozen=True, kw_only=True):
     profile: str | None = None
     cli_profile: str | None = None
     command: str | None = None
+    scopes: tuple[str, ...] = ()
     reason: str | None = None
 
     @property
@@ -70,7 +72,9 @@ class StoredOrCLI(msgspec.Struct, frozen=True, kw_only=True):
         if token is not None:
             return token
         host = desk.host(self.host, "a login")
-        cli = DatabricksCLI(host=host, profile=self.cli_profile, command=self.command)
+        cli = DatabricksCLI(
+            host=host, profile=self.cli_profile, command=self.command, scopes=self.scopes
+        )
         try:
             return await cli.fetch(desk, instead_of=instead_of)
         except (AuthError, ConfigError) as error:

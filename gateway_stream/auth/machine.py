@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from gateway_stream.auth.authority import OAuthClient, SecretStyle
-from gateway_stream.auth.secret import Secret
+from gateway_stream.auth.authority import OAuthClient
+from gateway_stream.auth.discovery import SecretStyle
+from gateway_stream.auth.secret import Secret, hide
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -42,6 +43,10 @@ class M2M(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str | None = None
     scopes: tuple[str, ...] = ("all-apis",)
     secret_style: SecretStyle | None = None
+
+    def __post_init__(self) -> None:
+        """Hide a secret that is plain text."""
+        hide(self, "client_secret")
 
     @property
     def identity(self) -> Hashable:

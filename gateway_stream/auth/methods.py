@@ -2,7 +2,8 @@
 
 Five are this library's own, two more are logins that somebody made before (the Databricks CLI's, and a stored
 one of ``gateway-stream auth login``, which takes the place of the SDK's ``external-browser``). All others are
-left to databricks-sdk, which is handed the settings that were found and nothing else to choose from.
+left to databricks-sdk, which is told the method and handed its settings that were found. What these leave
+open it looks up itself.
 ``unified`` is the whole chain of databricks-sdk, which then looks for everything itself.
 
 Source: databricks-sdk-py (``credentials_provider.py``: the names, and what each requires).
@@ -83,6 +84,11 @@ class Reading:
         return place.secret(setting) if place else None
 
     @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that somebody named."""
+        return scopes_of(self.get("scopes")) if "scopes" in self else ()
+
+    @property
     def profile(self) -> str | None:
         """The profile, if somebody named one."""
         return next((place.profile for place in self._places if place.named), None)
@@ -141,7 +147,6 @@ def _federation(method: str) -> Callable[[Reading], TokenSource]:
             subject=subject,
             client_id=reading.get("client_id"),
             host=reading.workspace,
-            account_id=reading.get("account_id"),
             audience=reading.get("token_audience"),
             scopes=scopes_of(reading.get("scopes")),
         )
@@ -156,7 +161,7 @@ def _databricks_cli(reading: Reading) -> TokenSource:
         host=reading.workspace,
         profile=reading.cli_profile,
         command=reading.get("databricks_cli_path"),
-        scopes=scopes_of(reading.get("scopes")) if "scopes" in reading else (),
+        scopes=reading.scopes,
     )
 
 
@@ -169,7 +174,7 @@ def _stored_login(reading: Reading) -> TokenSource:
 def _unified(reading: Reading) -> TokenSource:
     from gateway_stream.auth.unified import Unified  # noqa: PLC0415  few need it
 
-    return Unified(host=reading.workspace, profile=reading.cli_profile)
+    return Unified(host=reading.home, profile=reading.cli_profile)
 
 
 def _left_to_sdk(method: str, reading: Reading) -> TokenSource:
@@ -177,7 +182,7 @@ def _left_to_sdk(method: str, reading: Reading) -> TokenSource:
 
     told = {name: reading.get(name) for name in ("account_id", "workspace_id", *_SDK[method])}
     settings: dict[str, str | Secret] = {name: value for name, value in told.items() if value}
-    return Unified(host=reading.workspace, auth_type=method, settings=settings)
+    return Unified(host=reading.home, auth_type=method, settings=settings)
 
 
 _OWN: Final[dict[str, Callable[[Reading], TokenSource]]] = {

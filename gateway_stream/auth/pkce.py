@@ -52,7 +52,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
@@ -62,8 +62,8 @@ from gateway_stream.auth.authority import OAuthClient, remedy_for
 from gateway_stream.auth.own_desk import open_desk
 from gateway_stream.auth.secret import Secret
 from gateway_stream.auth.stored import PUBLIC_CLIENT, StoredLogin
-from gateway_stream.errors import AuthError
-from gateway_stream.gateway.hosts import parse_base
+from gateway_stream.errors import AuthError, ConfigError, GatewayError
+from gateway_stream.gateway.hosts import is_databricks, parse_base
 from gateway_stream.net.hidden import Hidden
 from gateway_stream.wire.failure_text import one_line
 
@@ -118,6 +118,18 @@ def authorize_url(endpoint: str, fields: Mapping[str, str]) -> str:
     return f"{endpoint.partition('#')[0]}{separator}{urlencode(fields, quote_via=quote)}"
 
 
+def _is_safe(place: str, origin: str) -> bool:
+    """Whether a browser may be sent to an address, and a terminal may show it."""
+    if not (place.isascii() and place.isprintable()) or " " in place:
+        return False
+    try:
+        parts = urlsplit(place)
+    except ValueError:
+        return False
+    secure = parts.scheme == "https" and bool(parts.hostname)
+    return secure or f"{parts.scheme}://{parts.netloc}" == origin
+
+
 def read_redirect(came_back: str, state: str) -> Secret:
     """The code that a browser came back with.
 
@@ -135,15 +147,16 @@ def read_redirect(came_back: str, state: str) -> Secret:
         raise AuthError(message, code="state", phase="login", hint=_AGAIN)
     if "error" in told:
         raise _refusal(told)
-    if not told.get("code"):
-        message = "the browser came back without a code"
-        raise AuthError(message, phase="login", hint=_AGAIN)
-    return Secret(told["code"], name="the code")
+    with suppress(ConfigError):
+        return Secret(told.get("code", ""), name="the code")
+    message = "the browser came back without a code"
+    raise AuthError(message, phase="login", hint=_AGAIN)
 
 
 def _query(came_back: str) -> dict[str, str]:
     text = came_back.strip()
-    query = text.partition("#")[0].rpartition("?")[2]
+    text = text.partition("#")[0]
+    query = text.partition("?")[2] or text
     try:
         fields = parse_qs(query, keep_blank_values=True, max_num_fields=50)
     except ValueError:  # too many of them; its text quotes nothing
@@ -153,7 +166,7 @@ def _query(came_back: str) -> dict[str, str]:
 
 
 def _refusal(told: Mapping[str, str]) -> AuthError:
-    code = " ".join(told["error"].split())[:_LONGEST]
+    code = one_line(told["error"], _LONGEST)
     text = one_line(told.get("error_description", ""), _LONGEST)
     message = f"the login was refused: {text or code.replace('_', ' ')}"
     return AuthError(message, code=code, phase="login", hint=remedy_for(code, _AGAIN))
@@ -201,11 +214,16 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ConfigError: the host is no address.
             AuthError: the host names no place to log in at.
+            GatewayError: the host cannot be reached, or cannot answer.
         """
         async with self._asking(desk) as asked:
             endpoints = await asked.endpoints(self.origin, self.account_id)
-        place = urlsplit(endpoints.authorization)
-        if place.scheme != "https" and place.netloc != urlsplit(self.origin).netloc:
+        if endpoints.trouble is not None and not endpoints.named:
+            raise GatewayError.from_failure(endpoints.trouble)
+        if not (endpoints.named or is_databricks(parse_base(self.host).host)):
+            message = f"{self.origin} names no OAuth server, so nobody can log in there"
+            raise AuthError(message, phase="login", hint="Check the host, or use a token.")
+        if not _is_safe(endpoints.authorization, self.origin):
             message = f"{self.origin} names a place to log in at that is no https address"
             raise AuthError(message, phase="login", hint="Check the host.")
         state, verifier = make_state(), make_verifier()

@@ -91,11 +91,24 @@ def remove(path: Path) -> None:
 
 
 def _write_whole(path: Path, text: Hidden) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(file, "w", encoding="utf-8", newline="") as writer:
-        writer.write(text)
-        writer.flush()
-        os.fsync(file)
+    file = _open_new(path)
+    try:
+        with os.fdopen(file, "w", encoding="utf-8", newline="") as writer:
+            writer.write(text)
+            writer.flush()
+            os.fsync(file)
+    except BaseException:
+        path.unlink()  # a full disk wants it back
+        raise
+
+
+def _open_new(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        return os.open(path, flags, 0o600)
+    except FileExistsError:  # of who was killed, or a link or a file with modes of somebody else's
+        path.unlink()
+    return os.open(path, flags, 0o600)
 
 
 def _rename(source: Path, target: Path) -> None:

@@ -8,7 +8,8 @@ It is checked where it comes in. What is no credential (a line break that came w
 ``Bearer`` in front, a character no HTTP header can carry) is refused at once, by an error that does
 not quote it, because the same mistake is a riddle when the gateway answers it with a 401. Every
 credential that HTTP carries as a bearer is printable ASCII without blanks (RFC 6750, section 2.1),
-so that is the rule. And ``***`` itself is refused: who copies it has copied from where a secret was hidden.
+so that is the rule. What no header carries as it is (a password, the content of a file) may be any text. And
+``***`` itself is refused: who copies it has copied from where a secret was hidden.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from __future__ import annotations
 import hmac
 from typing import Final, NoReturn, SupportsIndex, final
 
+import msgspec
+
 from gateway_stream.errors import ConfigError
 
-__all__ = ["MASK", "Secret"]
+__all__ = ["MASK", "Secret", "hidden", "hide"]
 
 MASK: Final = "***"
 """What is shown in place of a secret, and so is none."""
@@ -33,6 +36,7 @@ class Secret:
     Args:
         value: printable ASCII without blanks.
         name: what errors call it.
+        text: whether it may be any text, since no header carries it as it is.
 
     Raises:
         ConfigError: the value is no credential; the error does not contain it.
@@ -40,8 +44,8 @@ class Secret:
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: str, *, name: str = "the token") -> None:
-        problem = _problem(value)
+    def __init__(self, value: str, *, name: str = "the token", text: bool = False) -> None:
+        problem = _problem(value, text)
         if problem:
             del value  # tools that print tracebacks with local variables would show it
             message = f"{name} {problem[0]}"
@@ -64,7 +68,10 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._value, other._value)
+        mine, others = self._value, other._value
+        return hmac.compare_digest(
+            mine.encode(errors="surrogatepass"), others.encode(errors="surrogatepass")
+        )
 
     def __hash__(self) -> int:
         return hash((Secret, self._value))
@@ -75,12 +82,31 @@ class Secret:
     def __deepcopy__(self, memo: object) -> Secret:
         return self
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+    def __getstate__(self) -> NoReturn:
         message = "a Secret cannot be pickled; make it anew where it is needed"
         raise TypeError(message)
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        self.__getstate__()
 
-def _problem(value: object) -> tuple[str, str] | None:
+
+def hidden(value: Secret | str | None, name: str) -> Secret | None:
+    """A credential that somebody may have given as plain text, out of sight.
+
+    Raises:
+        ConfigError: it is no credential; the error does not contain it.
+    """
+    return value if value is None or isinstance(value, Secret) else Secret(value, name=name)
+
+
+def hide(holder: msgspec.Struct, *fields: str) -> None:
+    """Put fields of a new struct out of sight. Raises as `hidden` does."""
+    for field in fields:
+        secret = hidden(getattr(holder, field), f"the {field.replace('_', ' ')}")
+        msgspec.structs.force_setattr(holder, field, secret)
+
+
+def _problem(value: object, text: bool) -> tuple[str, str] | None:  # noqa: FBT001  only called above
     """What is wrong and what to do, or ``None``."""
     if not isinstance(value, str):
         return f"is {type(value).__name__}, not text", "Give it as a str."
@@ -88,9 +114,9 @@ def _problem(value: object) -> tuple[str, str] | None:
         return "is empty", "Give a token, or leave it out to send none."
     signs = {
         _MASKED: value == MASK,
-        _NOT_ASCII: not value.isascii(),
-        _CONTROL: not value.isprintable(),
-        _BLANK: " " in value,
+        _NOT_ASCII: not (text or value.isascii()),
+        _CONTROL: not (text or value.isprintable()),
+        _BLANK: not text and " " in value,
     }
     return next((problem for problem, there in signs.items() if there), None)
 

@@ -7,11 +7,8 @@ tokens that were looked up since they came and within the last `IDLE` seconds: w
 expire. The look-up that finds a token stale, because nobody asked for so long or because the machine was
 suspended, starts the fetch itself and does not wait for it; only one that finds the token over waits.
 
-**One flight.** Whoever needs a new token joins the fetch that is under way, or starts one. A fetch is a task
-of its own: those who wait for it may be cancelled, and it goes on, for at most `FETCH_SECONDS`. It belongs to the
-loop that started it; others, in other threads, wait for the same result. If that loop ends or is left
-standing, its waiters start again. After a fork a child takes nothing of the parent's flights. Nothing of the
-request that happened to start it goes along (its context variables say who asked): the token is for all.
+**One flight.** Whoever needs a new token joins the fetch that is under way, or starts one, for at most
+`FETCH_SECONDS` (see `gateway_stream.auth.flights`).
 
 **Failure.** While the old token lives, a failed fetch is told (`trouble`, a line in the log) and tried again
 after a back-off with full jitter: a second at least, a minute at most, longer where the server said so. Without
@@ -20,7 +17,9 @@ are told the same without asking again.
 
 **Refusal.** A token that the gateway refused is replaced, and those who were refused with the same token
 share the one fetch. If the one that came instead is refused too, it was not the token's fault, and no third one
-is asked for in the next `SETTLING` seconds, unless the gateway has accepted it since.
+is asked for in the next `SETTLING` seconds, unless the gateway has accepted it since. Where it refused the very
+same request again (`in_vain`), none is asked for even so: one model whose own credentials are bad would
+otherwise cost a token with each request, as long as others answer.
 
 **Windows.** A token may come with its stale window begun, from a cache or from a clock that goes wrong. It is
 renewed halfway through what is left of it, and serves for a second in any case, so that no source is asked
@@ -30,25 +29,24 @@ with every request.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
 import os
 import random
-import threading
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from gateway_stream.auth.authority import Desk, Endpoints
-from gateway_stream.errors import AuthError, GatewayError, TimedOut
+from gateway_stream.auth.authority import Desk
+from gateway_stream.auth.flights import Flights
+from gateway_stream.auth.secret import Secret
+from gateway_stream.auth.token import Token
+from gateway_stream.errors import AuthError, ConfigError, GatewayError, TimedOut
 from gateway_stream.net.clocks import SYSTEM
-from gateway_stream.net.leases import closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway_stream.auth.discovery import Endpoints
     from gateway_stream.auth.source import TokenSource
-    from gateway_stream.auth.token import Token
     from gateway_stream.net.clocks import Clock
     from gateway_stream.net.loops import LoopState
 
@@ -58,7 +56,6 @@ FETCH_SECONDS: Final = 90.0
 IDLE: Final = 900.0
 RECALL: Final = 5.0
 SETTLING: Final = 60.0
-_LOOK: Final = 1.0
 _LEAST_LIFE: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
 _log = logging.getLogger("gateway_stream.auth")
@@ -90,25 +87,6 @@ class Credentials:
         self.stale_at = token.stale_at if token.stale_at > now else halfway
         self.replaces_refused = replaces_refused
         self.accepted = False
-
-
-class _Flight(Future["Credentials"]):
-    """A fetch under way."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__()
-        self.pid = os.getpid()
-        self.loop = loop
-        self.set_running_or_notify_cancel()  # so that no waiter that is cancelled can cancel it
-
-    @property
-    def under_way(self) -> bool:
-        """Whether it can still bring something in this process."""
-        return not self.done() and self.pid == os.getpid() and self.loop.is_running()
-
-
-class _LoopEnded(Exception):
-    """The loop that a flight belonged to ended before it."""
 
 
 class TokenService:
@@ -146,19 +124,19 @@ class TokenService:
         self._draw = draw
         self._patience = patience
         self._kept: Credentials | None = None
-        self._flight: _Flight | None = None
+        self._flights = Flights[Credentials]("gateway_stream: token")
         self._keeper: asyncio.Task[None] | None = None
-        self._lock = threading.Lock()
-        self._pid = os.getpid()
+        self._pid = os.getpid()  # the keeper's
         self._failures = 0
         self._failed_at = self._retry_at = 0.0
+        self._settled_at = 0.0
         self._error: GatewayError | None = None
         self._used_at = clock.time()
 
     @property
     def fetching(self) -> bool:
         """Whether a token is being fetched."""
-        return self._flight is not None and self._flight.under_way
+        return self._flights.under_way
 
     def idle_since(self, moment: float) -> bool:
         """Whether nobody has asked for a token since then, and nobody waits for one."""
@@ -183,7 +161,7 @@ class TokenService:
         kept = self._kept
         if kept is not None and now < kept.over_at:
             if now >= kept.stale_at and now >= self._retry_at:
-                self._join(state, kept)
+                self._flights.start(state, lambda: self._renewed(state, kept))
             return kept
         self._recall(now)
         return await self._landing(state, kept)
@@ -202,10 +180,16 @@ class TokenService:
             settling = now < refused.came_at + SETTLING
             if settling and refused.replaces_refused and not refused.accepted:
                 return None
+            if now < self._settled_at:
+                return None
         if kept is None or kept is refused or now >= kept.over_at:
             self._recall(now)
             kept = await self._landing(state, refused, refused=True)
         return None if kept.token.value == refused.token.value else kept
+
+    def in_vain(self) -> None:
+        """Take note that a request was refused with what `replace` gave for it, too."""
+        self._settled_at = self._clock.time() + SETTLING
 
     def _recall(self, now: float) -> None:
         """Tell what has just failed, instead of trying it again.
@@ -214,7 +198,9 @@ class TokenService:
             GatewayError: a fetch failed a moment ago.
         """
         error = self._error
-        if error is not None and now < min(self._retry_at, self._failed_at + RECALL):
+        if error is not None and self._failed_at <= now < min(
+            self._retry_at, self._failed_at + RECALL
+        ):
             raise _again(error) from error.__cause__
 
     # Flights.
@@ -223,58 +209,25 @@ class TokenService:
         self, state: LoopState, kept: Credentials | None, *, refused: bool = False
     ) -> Credentials:
         """Wait for the credentials of the flight under way, or of a new one."""
-        while True:
-            flight = self._join(state, kept, refused=refused)
-            landing = asyncio.wrap_future(flight)
-            # Another thread's loop may end without a word, and so is looked at now and then.
-            look = None if flight.loop is state.loop else _LOOK
-            try:
-                while flight.under_way and not landing.done():
-                    await asyncio.wait([landing], timeout=look)
-                if flight.done():
-                    return await landing
-            except _LoopEnded:
-                pass
-            except GatewayError as error:
-                raise _again(error) from error.__cause__
-            finally:
-                landing.cancel()
+        try:
+            return await self._flights.landing(
+                state, lambda: self._renewed(state, kept, refused=refused)
+            )
+        except GatewayError as error:
+            raise _again(error) from error.__cause__
 
-    def _join(
+    async def _renewed(
         self, state: LoopState, kept: Credentials | None, *, refused: bool = False
-    ) -> _Flight:
-        if state.closed:
-            raise closed()
-        if self._pid != os.getpid():
-            self._after_fork()
-        with self._lock:
-            flight = self._flight
-            if flight is not None and flight.under_way:
-                return flight
-            flight = self._flight = _Flight(state.loop)
-        work = self._fly(flight, state, kept, refused=refused)
-        task = contextvars.Context().run(state.spawn, work, "gateway_stream: token")
-        # Not in a `finally` of the flight: a task that is cancelled before it runs has none.
-        task.add_done_callback(lambda _: _land(flight))
-        return flight
-
-    def _after_fork(self) -> None:
-        """What the parent was about is the parent's, the holder of its lock too."""
-        self._pid, self._lock = os.getpid(), threading.Lock()
-        self._flight = self._keeper = None
-
-    async def _fly(
-        self, flight: _Flight, state: LoopState, kept: Credentials | None, *, refused: bool
-    ) -> None:
+    ) -> Credentials:
+        """What a flight does."""
         try:
             token = await self._fetch(state, kept.token if kept else None)
         except GatewayError as error:
-            self._failed(error)
-            flight.set_exception(error)
-        else:
-            made = Credentials(token, self._clock.time(), replaces_refused=refused)
-            self._keep(made, state)
-            flight.set_result(made)
+            self._failed(error, refused=refused)
+            raise
+        made = Credentials(token, self._clock.time(), replaces_refused=refused)
+        self._keep(made, state)
+        return made
 
     async def _fetch(self, state: LoopState, instead_of: Token | None) -> Token:
         """Ask the source; whatever it raises becomes an error of ours."""
@@ -289,7 +242,7 @@ class TokenService:
         limit = asyncio.timeout(self._patience)
         try:
             async with limit:
-                return await self.source.fetch(desk, instead_of=instead_of)
+                given: object = await self.source.fetch(desk, instead_of=instead_of)
         except GatewayError:
             raise
         except asyncio.CancelledError as error:
@@ -301,6 +254,9 @@ class TokenService:
             if limit.expired():
                 raise self._too_slow() from None
             raise self._foreign(error) from error
+        if isinstance(given, Token) and isinstance(given.value, Secret):
+            return given
+        raise self._no_token(given)
 
     def _foreign(self, error: BaseException) -> GatewayError:
         """The error for one of somebody else's code. Its text may hold a credential and is not told."""
@@ -308,12 +264,20 @@ class TokenService:
         hint = "Look at the error's cause."
         return AuthError(message, phase="token", retryable=True, hint=hint)
 
+    def _no_token(self, given: object) -> GatewayError:
+        what = f"a {type(given).__name__}"
+        if isinstance(given, Token):
+            what += f" with a {type(given.value).__name__} in it"
+        message = f"the source of tokens ({self.source.method}) gave {what}"
+        hint = "Have it give a gateway_stream.auth.Token, its value a Secret."
+        return ConfigError(message, phase="token", hint=hint)
+
     def _too_slow(self) -> GatewayError:
         message = f"the source of tokens ({self.source.method}) gave none in {self._patience:g} s"
         hint = "See what it waits for; send the request again."
         return TimedOut(message, phase="token", retryable=True, hint=hint)
 
-    def _failed(self, error: GatewayError) -> None:
+    def _failed(self, error: GatewayError, *, refused: bool) -> None:
         self._failures += 1
         ceiling = min(_LONGEST_WAIT, 2.0 ** min(self._failures, 10))
         wait = max(1.0, ceiling * self._draw(), error.retry_after or 0.0)
@@ -321,7 +285,7 @@ class TokenService:
         self._retry_at = now + wait
         self._error = error
         kept = self._kept
-        if kept is not None and now < kept.over_at:
+        if kept is not None and now < kept.over_at and not refused:
             self.trouble = str(error)
             _log.warning("the token was not renewed, the old one still serves: %s", error)
 
@@ -338,7 +302,9 @@ class TokenService:
 
     def _keep_fresh(self, state: LoopState) -> None:
         keeper = self._keeper
-        if keeper is None or keeper.done() or not keeper.get_loop().is_running():
+        gone = self._pid != os.getpid()  # with the parent of this process
+        if keeper is None or gone or keeper.done() or not keeper.get_loop().is_running():
+            self._pid = os.getpid()
             self._keeper = state.spawn(self._renew(state), "gateway_stream: renewal")
 
     async def _renew(self, state: LoopState) -> None:
@@ -360,9 +326,3 @@ class TokenService:
 def _again(error: GatewayError) -> GatewayError:
     """The same error for another who asked: one that is raised twice grows."""
     return GatewayError.from_failure(error.failure())
-
-
-def _land(flight: _Flight) -> None:
-    """A flight whose task has ended without a word will bring nothing."""
-    if not flight.done():
-        flight.set_exception(_LoopEnded())

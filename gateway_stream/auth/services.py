@@ -30,7 +30,7 @@ from gateway_stream.net.clocks import SYSTEM
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from gateway_stream.auth.authority import Endpoints
+    from gateway_stream.auth.discovery import Endpoints
     from gateway_stream.net.clocks import Clock
 
 __all__ = ["NAMES", "Auth", "TokenServices", "as_source"]

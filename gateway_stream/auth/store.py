@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final, Self
@@ -28,7 +29,7 @@ import anyio.to_thread
 from gateway_stream.auth.folder import FolderShelf, home_folder
 from gateway_stream.auth.kept import Entry, KeptLogin, LoginKey, Rests, origin_of
 from gateway_stream.auth.shelves import MemoryShelf
-from gateway_stream.errors import AuthError, ConfigError
+from gateway_stream.errors import AuthError, ConfigError, GatewayError
 from gateway_stream.net.hidden import Hidden
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ PATIENCE: Final = 60.0
 
 _FIRST_PAUSE: Final = 0.01
 _LONGEST_PAUSE: Final = 0.25
-_STORAGES: Final[dict[str, Rests | None]] = {"plaintext": "file", "secure": None, "": None}
+_STORAGES: Final[dict[str, Rests | None]] = {"plaintext": "file", "secure": "keyring", "": None}
 
 
 class LoginStore:
@@ -54,8 +55,8 @@ class LoginStore:
     Args:
         home: the folder to keep them in. Left out, it is ``GATEWAY_STREAM_HOME``, else the user's own.
         rests: where the secrets of new logins go. Left out, ``DATABRICKS_AUTH_STORAGE`` says it, as it
-            does to the Databricks CLI (``secure`` or ``plaintext``), else the keyring if there is one, else
-            a file. ``"memory"`` is a store of its own, which ends with the process.
+            does to the Databricks CLI (``plaintext``, or ``secure``, which wants a keyring), else the keyring
+            if there is one, else a file. ``"memory"`` is a store of its own, which ends with the process.
 
     Raises:
         ConfigError: ``DATABRICKS_AUTH_STORAGE`` names no place.
@@ -118,7 +119,8 @@ class LoginStore:
     ) -> int:
         """Log out: remove all traces of the logins at a host, or of those for one profile or app.
 
-        What is damaged does not say whose it is, and goes with its whole host.
+        What is damaged does not say whose it is, and goes with its whole host. One that cannot be removed
+        keeps none of the others.
 
         Returns:
             How many there were.
@@ -129,9 +131,15 @@ class LoginStore:
         """
         origin = origin_of(host := Hidden(host))
         names = await anyio.to_thread.run_sync(self._shelf.names, origin, profile, client_id)
+        problem: GatewayError | None = None
         for name in names:
-            async with Alone(self._shelf, name) as alone:
-                await alone.remove()
+            try:
+                async with Alone(self._shelf, name) as alone:
+                    await alone.remove()
+            except GatewayError as error:
+                problem = error
+        if problem is not None:
+            raise problem
         return len(names)
 
     def alone(self, key: LoginKey) -> Alone:
@@ -161,7 +169,7 @@ class Alone:
         try:
             with anyio.move_on_after(self._patience):
                 while not await anyio.to_thread.run_sync(lock.attempt):
-                    await anyio.sleep(pause)
+                    await anyio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  or all come at once
                     pause = min(2 * pause, _LONGEST_PAUSE)
                 return self
         except BaseException:
@@ -226,6 +234,6 @@ class Alone:
                 done.set_result(None)
 
         thread = threading.Thread(target=run, name="gateway_stream: login")
-        self._ending = True
         thread.start()
+        self._ending = True
         await asyncio.wrap_future(done)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
-from gateway_stream.auth.secret import Secret
+from gateway_stream.auth.secret import Secret, hide
 from gateway_stream.auth.token import UNKNOWN_LIFE, Token, expiry_of
 
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ class StoredLogin(msgspec.Struct, frozen=True, kw_only=True):
     obtained_at: float = 0.0
     scopes: tuple[str, ...] = ()
     account_id: str | None = None
+
+    def __post_init__(self) -> None:
+        """Hide tokens that are plain text."""
+        hide(self, "access_token", "refresh_token")
 
     @classmethod
     def from_grant(

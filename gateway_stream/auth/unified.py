@@ -10,8 +10,8 @@ again and has the chain give a token of its own. Programs that the chain asks (`
 themselves, and may give the same one until it is about to expire.
 
 **Which host.** databricks-sdk finds a host by itself. If that is not the client's workspace, or there is none,
-it is told the workspace, as an argument, which outranks all that it finds; a token of one workspace is
-never sent to another.
+it is told the workspace, as an argument, which outranks all that it finds. It would then send there what a
+profile of another host holds, so such a profile is an error.
 
 **No browser.** The chain would open one for ``external-browser``; a library never does.
 
@@ -25,6 +25,7 @@ Source: databricks-sdk-py (``config.py``, ``credentials_provider.py``).
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
@@ -35,13 +36,14 @@ import msgspec
 from gateway_stream.auth.secret import Secret
 from gateway_stream.auth.token import UNKNOWN_LIFE, Token, expiry_of
 from gateway_stream.errors import AuthError, ConfigError, ConnectError, GatewayError, TimedOut
+from gateway_stream.gateway.profiles import read_profiles
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
     from gateway_stream.auth.authority import Desk
 
-__all__ = ["SECONDS", "Unified"]
+__all__ = ["SECONDS", "TEXTS", "Unified"]
 
 SECONDS: Final = 60.0
 """How long databricks-sdk may take: ``az`` alone takes seconds."""
@@ -60,6 +62,9 @@ _SENSITIVE: Final = frozenset(
     }
 )
 """Settings of databricks-sdk that hold credentials, as its ``config.py`` marks them."""
+
+TEXTS: Final = frozenset({"google_credentials", "password"})
+"""Those that may be any text: no header carries them as they are."""
 
 _STATIC: Final = frozenset({"basic", "pat"})
 _BROWSER: Final = "external-browser"
@@ -91,7 +96,7 @@ class Unified(msgspec.Struct, frozen=True, kw_only=True):
             ConfigError: one of them is none.
         """
         hidden = {
-            name: Secret(value, name=f"the setting {name}")
+            name: Secret(value, name=f"the setting {name}", text=name in TEXTS)
             if name in _SENSITIVE and not isinstance(value, Secret)
             else value
             for name, value in self.settings.items()
@@ -190,14 +195,27 @@ class _Chain:
     def __call__(self, config: Any) -> Any:
         if self._workspace and _origin(config.host) != _origin(self._workspace):
             raise _OtherHost
+        _check_profile(config)
         if config.auth_type == _BROWSER:
             raise _NeedsBrowser
         return self._chain(config)
 
 
-def _origin(host: str | None) -> tuple[str, str] | None:
-    parts = urlsplit(host or "")
-    return (parts.scheme, parts.netloc.lower()) if host else None
+def _check_profile(config: Any) -> None:
+    """Refuse a profile of another host: what it holds is not for this one."""
+    path = Path(config.config_file or "~/.databrickscfg").expanduser()
+    found = read_profiles(path) if config.profile else []
+    hosts = [each.values.get("host") for each in found if each.name == config.profile]
+    if any(host and _origin(host) != _origin(config.host) for host in hosts):
+        message = f"profile {config.profile!r} is for another host than {config.hostname}"
+        raise ConfigError(message, hint="Name a profile of this host, or none.")
+
+
+def _origin(host: str | None) -> tuple[str, str | None, int] | None:
+    if not host:
+        return None
+    parts = urlsplit(host if "://" in host else f"https://{host}")
+    return parts.scheme, parts.hostname, parts.port or (80 if parts.scheme == "http" else 443)
 
 
 def _read_token(config: Any, now: float) -> Token:

@@ -32,6 +32,7 @@ import anyio.to_thread
 import msgspec
 
 from gateway_stream.auth.authority import OAuthClient
+from gateway_stream.auth.secret import Secret, hidden
 from gateway_stream.auth.stored import StoredLogin
 from gateway_stream.errors import AuthError
 from gateway_stream.net.hidden import Hidden
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from gateway_stream.auth.authority import Desk
-    from gateway_stream.auth.secret import Secret
     from gateway_stream.auth.token import Token
 
 __all__ = ["U2M", "OnRotate", "refreshed"]
@@ -50,7 +50,6 @@ OnRotate: TypeAlias = Callable[[StoredLogin], Awaitable[object] | object]
 
 _LOOK: Final = 0.02
 _GRACE: Final = 5.0
-_LOG_IN: Final = "Log in again: gateway-stream auth login."
 _log = logging.getLogger("gateway_stream.auth")
 
 
@@ -88,7 +87,7 @@ class U2M:
             stored = msgspec.structs.replace(stored, client_id=client_id)
         self.stored = stored
         """The login as it is now."""
-        self.client_secret = client_secret
+        self.client_secret = hidden(client_secret, "the client secret")
         self._on_rotate = on_rotate
         self._unsaved = False
         self._turn = threading.Lock()
@@ -175,7 +174,7 @@ async def refreshed(
     host = stored.host.rstrip("/")
     if stored.refresh_token is None:
         message = f"the login at {host} is over, and it has no refresh token"
-        raise AuthError(message, phase="token", hint=_LOG_IN)
+        raise AuthError(message, phase="token", hint=_log_in(host))
     endpoints = await desk.endpoints(host, stored.account_id)
     fields = {
         "grant_type": "refresh_token",
@@ -189,6 +188,10 @@ async def refreshed(
             raise
         message = f"the login at {host} is over: its refresh token is not good any more"
         raise AuthError(
-            message, code=error.code, status=error.status, phase="token", hint=_LOG_IN
+            message, code=error.code, status=error.status, phase="token", hint=_log_in(host)
         ) from error
     return stored.renewed(grant)
+
+
+def _log_in(host: str) -> str:
+    return f"Log in again: gateway-stream auth login --host {host}."

@@ -64,7 +64,6 @@ VARIABLES: Final[dict[str, tuple[str, ...]]] = {
     "azure_client_secret": ("ARM_CLIENT_SECRET",),
     "azure_tenant_id": ("ARM_TENANT_ID",),
     "azure_environment": ("ARM_ENVIRONMENT",),
-    "azure_use_msi": ("ARM_USE_MSI",),
     "google_credentials": ("GOOGLE_CREDENTIALS",),
     "google_service_account": ("DATABRICKS_GOOGLE_SERVICE_ACCOUNT",),
 }

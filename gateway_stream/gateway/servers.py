@@ -83,7 +83,7 @@ class Servers(msgspec.Struct, frozen=True, kw_only=True):
             if not self._is_trusted(server):
                 return (
                     f"{name} was not sent, because {server.netloc} is no host of Databricks: pass "
-                    "token=, or name the host in allow_host="
+                    f"token=, or name {server.netloc} in allow_host="
                 )
         own = _origin(place) if place.own_host else None
         for server in self._bound() if place.own_host else []:

@@ -92,8 +92,9 @@ class LoopStates:
         opening = self._opening[key] = anyio.Event()
         try:
             make = await anyio.to_thread.run_sync(self._prepare)
-            for old in [old for old in self._states if old[1].is_closed()]:
-                del self._states[old]
+            # Other threads' loops come and go meanwhile: single steps of dict, which are atomic.
+            for old in [old for old in self._states.copy() if old[1].is_closed()]:
+                self._states.pop(old, None)
             state = self._states[key] = make()
             return state
         finally:

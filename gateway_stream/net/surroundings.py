@@ -16,7 +16,7 @@ import base64
 import os
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -40,6 +40,10 @@ class Proxy(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Proxy({self.url!r})"
+
+    def __reduce__(self) -> NoReturn:
+        message = "a Proxy cannot be pickled, since its credentials would be"
+        raise TypeError(message)
 
 
 def proxy_for(scheme: str, netloc: str) -> Proxy | None:
@@ -88,7 +92,7 @@ def read_proxy(text: str, named_by: str) -> Proxy:
     if parts.username is None:
         return Proxy(url)
     user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return Proxy(url, "Basic " + base64.b64encode(user.encode()).decode())
+    return Proxy(url, Hidden("Basic " + base64.b64encode(user.encode()).decode()))
 
 
 def certificate_settings(environ: Mapping[str, str]) -> tuple[str, str] | None:

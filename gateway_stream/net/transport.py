@@ -220,11 +220,12 @@ class Transport:
             raise closed()
         data = None if form is None else aiohttp.FormData(form)
         response = await self._request(method, target, data, {**headers, **_CALLING})
-        body = b""
+        body = chunk = b""
         try:
             while len(body) < _CALL_BODY and (chunk := await response.content.readany()):
                 body += chunk
         except Exchange.broken as error:
+            body = chunk = b""  # it may be a token, and tools print tracebacks with local variables
             raise self._foreign(error, target) from _showable(error)
         finally:
             response.close()

@@ -30,7 +30,7 @@ from gateway_stream.testing.oauth_ledger import DeviceCode, Family, Ledger, Logi
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from gateway_stream.auth.authority import SecretStyle
+    from gateway_stream.auth.discovery import SecretStyle
     from gateway_stream.net.clocks import Clock
     from gateway_stream.testing.replies import Fault
 

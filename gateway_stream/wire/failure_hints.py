@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["HINTS", "LOGIN_PAGE", "OTHER_PAGE", "Hint", "choose_hint"]
 
 LOGIN_PAGE: Final = (
-    "Check that the host is the workspace's own address, and that the credentials belong to it."
+    "Check that the host is the workspace's own address, or has ?o=<workspace id> behind it where it "
+    "serves a whole account, and that the credentials are for that workspace."
 )
 OTHER_PAGE: Final = (
     "Check that the host is the workspace's own address, and what proxy answers for it."

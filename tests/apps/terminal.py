@@ -39,12 +39,12 @@ class Terminal:
         return self.seen
 
     def type(self, text: str) -> None:
-        """Type a line."""
-        os.write(self._descriptor, text.encode() + b"\n")
+        """Type a line. What is no UTF-8 is given as surrogates."""
+        os.write(self._descriptor, text.encode(errors="surrogateescape") + b"\n")
 
     def interrupt(self) -> None:
-        """What Ctrl-C does."""
-        self.process.send_signal(signal.SIGINT)
+        """What Ctrl-C does: it reaches the command and all that it started."""
+        os.killpg(self.process.pid, signal.SIGINT)
 
     async def end(self) -> int:
         """Wait for the command's end, and give its status."""

@@ -306,16 +306,17 @@ async def test_a_page_is_no_word_for_a_token(
 @pytest.mark.parametrize(
     ("arguments", "stdin", "text"),
     [
-        (["--token", BAD], "", "a token is typed when it is asked for, or piped in"),
-        ([f"--token={BAD}"], "", "does not take a value"),
-        ([BAD], "", "it takes no argument"),
-        (["--token"], "\n", "no token came"),
+        (["login", "--token", BAD], "", "auth login --token asks for a token"),
+        (["login", f"--token={BAD}"], "", "does not take a value"),
+        (["login", BAD], "", "it takes no argument"),
+        (["token", BAD], "", "it takes no argument"),
+        (["login", "--token"], "\n", "no token came"),
     ],
 )
 async def test_a_token_is_no_argument(
     user: dict[str, str], arguments: list[str], stdin: str, text: str
 ) -> None:
-    done = await run("auth", "login", *arguments, stdin=stdin, **user)
+    done = await run("auth", *arguments, stdin=stdin, **user)
     assert done.returncode == 2
     (line,) = told(done)
     assert text in line

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from gateway_stream.testing import FakeGateway, Issuer
+from gateway_stream.testing import DeviceFlow, FakeGateway, Issuer
 from tests.apps.commands import run, told
 from tests.apps.terminal import at_terminal
 from tests.apps.test_auth import files_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CHAT = ("chat", "-m", "claude", "why?", "--host")
 OFFER = "in the browser? [Y/n] "
@@ -39,6 +44,7 @@ async def test_who_declines_gets_the_error(
         terminal.type("n")
         assert await terminal.end() == 4
     assert terminal.seen.count("gateway-stream:") == 1
+    assert f"gateway-stream auth login --host {workspace.url}" in terminal.seen
     assert terminal.output.count(b'"failure"') == len(json)
     assert files_of(user) == ""
 
@@ -114,6 +120,52 @@ async def test_a_token_is_typed_without_being_seen(
         assert await terminal.end() == 0, terminal.seen
     assert token not in terminal.seen
     assert token in files_of(user)
+
+
+async def test_what_is_typed_and_is_no_text_is_wrong_usage(
+    workspace: FakeGateway, user: dict[str, str]
+) -> None:
+    strict = {**user, "PYTHONIOENCODING": "utf-8:strict"}
+    login = ("auth", "login", "--token", "--host", workspace.url)
+    async with at_terminal(*login, **strict) as terminal:
+        await terminal.until("(not shown): ")
+        terminal.type("dapi\udcff")
+        assert await terminal.end() == 2
+    assert "what was typed is not UTF-8 text" in terminal.seen
+    assert "dapi" not in terminal.seen
+
+
+async def test_ctrl_c_while_a_browser_is_open_ends_both(
+    workspace: FakeGateway, user: dict[str, str], tmp_path: Path
+) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text("#!/bin/sh\necho a window opens\nexec sleep 60\n")
+    browser.chmod(0o755)
+    at = {**user, "BROWSER": f"{browser} %s"}
+    async with at_terminal("auth", "login", "--host", workspace.url, **at) as terminal:
+        await terminal.until("a window opens")
+        terminal.interrupt()
+        assert await terminal.end() == 130
+    assert "Traceback" not in terminal.seen
+
+
+@pytest.mark.parametrize(
+    ("device", "prompt"), [(None, "the code in it: "), (DeviceFlow(), "or go to")]
+)
+async def test_ctrl_c_where_a_browser_elsewhere_is_waited_for_ends_the_command(
+    workspace: FakeGateway,
+    issuer: Issuer,
+    user: dict[str, str],
+    device: DeviceFlow | None,
+    prompt: str,
+) -> None:
+    issuer.device = device
+    login = ("auth", "login", "--no-browser", "--host", workspace.url)
+    async with at_terminal(*login, **user) as terminal:
+        await terminal.until(prompt)
+        terminal.interrupt()
+        assert await terminal.end() == 130
+    assert files_of(user) == ""
 
 
 async def test_ctrl_c_at_the_question_for_a_token_ends_the_command(

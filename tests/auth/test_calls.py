@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -344,6 +345,19 @@ async def test_an_answer_that_breaks_off_is_asked_for_again_where_it_may_be(
         with pytest.raises(ConnectionLost):
             await posted(gateway)
     assert len(gateway.requests) == 1 + repeatable
+
+
+async def test_what_came_of_a_token_before_it_broke_off_is_in_no_traceback(
+    gateway: FakeGateway,
+) -> None:
+    whole = {"access_token": "dapi-planted", "expires_in": 3600}
+    broken = Reply.error(200, whole).with_fault(Fault(cut_after=35, cut="close"))
+    gateway.add(broken, path="/oidc/v1/token")
+    del whole, broken
+    with pytest.raises(ConnectionLost) as caught:
+        await posted(gateway)
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert "dapi" not in "".join(shown.format())
 
 
 async def test_what_does_not_speak_http_is_told_and_not_asked_again() -> None:

@@ -247,6 +247,31 @@ def test_every_method_can_be_named(method: str) -> None:
         assert method in (source.method, getattr(source, "auth_type", None))
 
 
+def test_the_account_of_the_settings_makes_no_workspace_an_account() -> None:
+    environ = {"DATABRICKS_OIDC_TOKEN": "jwt", "DATABRICKS_ACCOUNT_ID": "account"}
+    found = chosen(environ, host=W)
+    assert found.source == Federation(subject=FromVariable(), host=W)
+    assert found.account_id == "account"
+
+
+def test_databricks_sdk_is_told_the_workspace_and_the_profile_that_was_named(home: Path) -> None:
+    source = Unified(host=W, profile="machine")
+    assert chosen(home=home, profile="machine", auth="unified").source == source
+    assert chosen(home=home, host=W, auth="unified").source == Unified(host=W)
+
+
+def test_databricks_sdk_looks_for_no_host_of_its_own_where_there_is_no_workspace() -> None:
+    assert chosen(host=G, auth="unified").source == Unified(host=G)
+    assert chosen(BASIC, host=G, auth="basic").source == Unified(
+        host=G, auth_type="basic", settings={"username": "me", "password": Secret("password")}
+    )
+
+
+def test_a_notebooks_credentials_are_not_for_a_gateways_own_host_alone() -> None:
+    found = chosen({"DATABRICKS_RUNTIME_VERSION": "16.4"}, host=G)
+    assert found.source == StoredOrCLI(host=None, gateway=G)
+
+
 # --- the order ---
 
 
@@ -375,6 +400,19 @@ def test_a_cloud_of_its_own_counts_in_that_cloud_alone(home: Path) -> None:
     assert chosen(HOST | TOKEN | ON_AZURE).source == pat("dapiENV")
     assert isinstance(chosen(ON_AZURE, host=AZURE).source, Unified)
     assert chosen(HOST | TOKEN | {"GOOGLE_CREDENTIALS": "{}"}).source == pat("dapiENV")
+
+
+@pytest.mark.parametrize("half", ["DATABRICKS_CLIENT_ID", "DATABRICKS_USERNAME", "ARM_TENANT_ID"])
+@pytest.mark.parametrize("host", [W, AZURE])
+def test_half_a_method_says_nothing_by_itself(half: str, host: str) -> None:
+    assert chosen(TOKEN | {half: "x"}, host=host).source == pat("dapiENV")
+    assert isinstance(chosen({half: "x"}, host=host).source, StoredOrCLI)
+
+
+def test_what_is_secret_comes_before_azures_cli() -> None:
+    resource = {"DATABRICKS_AZURE_RESOURCE_ID": "/a/b/c"}
+    assert chosen(TOKEN | resource, host=AZURE).source == pat("dapiENV")
+    assert chosen(HOST | BASIC | resource).why == "DATABRICKS_PASSWORD"
 
 
 # --- contradictions, and what is missing ---

@@ -361,6 +361,17 @@ async def test_nobody_waiting_any_more_ends_the_cli(script: Script, desk: Desk) 
         os.kill(pid, 0)
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+async def test_a_program_that_never_stops_writing_is_ended(
+    script: Script, desk: Desk, stream: str
+) -> None:
+    program = f"#!{sys.executable} -SE\nimport sys\nwhile True: sys.{stream}.write('y' * 65536)\n"
+    (script.folder / "databricks").write_text(program)
+    with pytest.raises(AuthError, match="gave no token"):
+        await DatabricksCLI(command=script.command).fetch(desk, instead_of=None)
+
+
 @pytest.mark.slow
 async def test_a_cli_that_hangs_is_ended(script: Script, desk: Desk) -> None:
     script.answers(gives("first", wait=600))

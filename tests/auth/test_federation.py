@@ -110,6 +110,33 @@ async def test_a_jwt_is_exchanged_for_a_token_of_the_service_principal(
     ]
 
 
+@pytest.mark.parametrize(
+    "netloc",
+    [
+        "ann:password@acme.databricks.com",
+        "evil.example\\@acme.databricks.com",
+        "acme.databricks.com:99999",
+        "[",
+        "x\u2028.databricks.com",
+        "evil.example\t.databricks.com",
+    ],
+)
+@pytest.mark.parametrize(
+    ("document", "field", "below"),
+    [
+        ("/.well-known/databricks-config", "oidc_endpoint", "/oidc"),
+        ("/oidc/.well-known/oauth-authorization-server", "token_endpoint", "/oidc/v1/token"),
+    ],
+)
+async def test_a_place_that_parsers_may_read_in_two_ways_is_not_asked(
+    gateway: FakeGateway, desk: Desk, document: str, field: str, below: str, netloc: str
+) -> None:
+    gateway.issuer = None
+    gateway.add(answered({field: f"https://{netloc}{below}"}), path=document)
+    endpoints = await desk.endpoints(gateway.url)
+    assert endpoints.token == f"{gateway.url}/oidc/v1/token"
+
+
 async def test_account_wide_federation_names_no_client(
     gateway: FakeGateway, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ from tests.support.stores import (
     REFRESH,
     a_login,
     everything,
+    file_of,
     names,
     read,
     renew,
@@ -128,14 +129,82 @@ async def test_a_keyring_that_stores_in_the_clear_is_none(safe: TestKeyring) -> 
     assert safe.asked == []
 
 
-async def test_what_a_keyring_did_too_late_is_removed_too(safe: TestKeyring) -> None:
+async def test_a_chain_of_keyrings_that_store_in_the_clear_is_none(safe: TestKeyring) -> None:
+    low = TestKeyring()
+    low.priority = 0.5
+    with keyring_of_this_machine(Chain([low])):
+        await LoginStore().save(a_login())
+    assert await rests(LoginStore()) == "file"
+    assert low.asked == []
+    with keyring_of_this_machine(Chain([safe, low])):
+        await LoginStore().save(a_login())
+    assert await rests(LoginStore()) == "keyring"
+
+
+class Chain(TestKeyring):
+    """Several, as ``keyring``'s own chain has them."""
+
+    def __init__(self, backends: list[TestKeyring]) -> None:
+        super().__init__()
+        self.backends = backends
+
+
+async def test_a_keyring_that_did_not_take_a_login_is_not_asked_to_let_go_of_it(
+    home: Path, safe: TestKeyring
+) -> None:
     safe.locked = True
     await LoginStore().save(a_login())
     assert await rests(LoginStore()) == "file"
-    safe.locked = False
-    safe.kept["gateway-stream", a_login().key.name] = REFRESH
+    assert await LoginStore().remove(HOST) == 1
+    assert names(home) == []
+
+
+@pytest.mark.parametrize("how", ["refuses", "waits"])
+async def test_what_a_keyring_did_all_the_same_is_removed_too(
+    safe: TestKeyring, how: str, home: Path
+) -> None:
+    if how == "refuses":
+        safe.refuses = {"get"}  # it stores, and does not say so
+    else:
+        safe.waits = {"set"}
+    await LoginStore().save(a_login())
+    assert await rests(LoginStore()) == "file"
+    safe.refuses = {"get"}
+    with pytest.raises(AuthError, match="may be in the system's keyring"):
+        await LoginStore().remove(HOST)
+    assert REFRESH not in everything(home)
+    safe.refuses.clear()
+    safe.waits.clear()
+    safe.opened.set()
     await LoginStore().remove(HOST)
     assert safe.kept == {}
+    assert names(home) == []
+
+
+async def test_a_login_that_cannot_be_removed_keeps_none_of_the_others(
+    home: Path, safe: TestKeyring
+) -> None:
+    for profile in (None, "dev", "prod", "test"):
+        await LoginStore(rests="keyring" if profile == "dev" else "file").save(
+            a_login(profile=profile)
+        )
+    safe.locked = True
+    with pytest.raises(AuthError, match="KeyringLocked"):
+        await LoginStore().remove(HOST)
+    assert [entry.profile for entry in await LoginStore().entries(HOST)] == ["dev"]
+    assert ACCESS not in everything(home)
+
+
+async def test_what_a_keyring_holds_is_removed_though_the_index_was_damaged(
+    home: Path, safe: TestKeyring
+) -> None:
+    await LoginStore().save(a_login())
+    file_of(home, "*.json").write_text("{")
+    await LoginStore(rests="file").save(a_login(word="2"))
+    assert safe.kept
+    await LoginStore().remove(HOST)
+    assert safe.kept == {}
+    assert names(home) == []
 
 
 async def test_a_keyring_that_gives_nothing_is_told(home: Path, safe: TestKeyring) -> None:
@@ -175,10 +244,17 @@ async def test_where_the_package_is_missing_the_error_says_how_to_install_it(
     assert safe.kept
 
 
-async def test_who_asks_for_a_keyring_gets_no_file(home: Path, safe: TestKeyring) -> None:
+async def test_who_asks_for_a_keyring_gets_no_file(
+    home: Path, safe: TestKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
     safe.locked = True
     with pytest.raises(ConfigError, match="keyring"):
         await LoginStore(rests="keyring").save(a_login())
+    monkeypatch.setenv("DATABRICKS_AUTH_STORAGE", "secure")
+    with pytest.raises(ConfigError, match="DATABRICKS_AUTH_STORAGE=plaintext"):
+        await LoginStore().save(a_login())
+    with keyring_of_this_machine(FAILS), pytest.raises(ConfigError, match="there is none"):
+        await LoginStore().save(a_login())
     assert ACCESS not in everything(home)
 
 
@@ -235,3 +311,7 @@ def test_a_storage_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch)
 )
 def test_the_folder_is_the_users_own(environ: dict[str, str], folder: str) -> None:
     assert home_folder(environ) == Path(folder).expanduser()
+
+
+def test_the_home_of_nobody_is_none() -> None:
+    assert home_folder({"GATEWAY_STREAM_HOME": "~nobody-of-this-name/mine"}) is None

@@ -279,6 +279,12 @@ async def test_any_other_request_is_answered_and_waited_on(
     assert await settled(wait) == RIGHT
 
 
+async def test_a_login_whose_code_is_none_is_over_at_once(wait: Wait) -> None:
+    target = f"/?code=a%20b&state={STATE}"
+    assert b"refused" in await wait.get(target)
+    assert await settled(wait) == target
+
+
 async def test_a_connection_that_sends_nothing_is_not_waited_for(wait: Wait) -> None:
     async with await anyio.connect_tcp("127.0.0.1", wait.port):
         await wait.get(RIGHT)
@@ -459,6 +465,15 @@ async def test_a_code_that_nobody_enters_expires(
         await by_device(login, device_desk, Person())
     assert caught.value.code == "expired_token"
     assert sum(clock.waits) == 600
+
+
+async def test_nobody_waits_longer_than_the_code_lives(
+    login: Login, device_desk: Desk, issuer: Issuer, clock: FastClock
+) -> None:
+    issuer.device = DeviceFlow(interval=1e9, lifetime=600)
+    with pytest.raises(AuthError, match="in time"):
+        await by_device(login, device_desk, Person())
+    assert clock.waits == [600]
 
 
 async def test_a_person_may_forbid_it(

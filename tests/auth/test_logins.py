@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 W: Final = "https://acme.cloud.databricks.com"
 G: Final = "https://123.ai-gateway.cloud.databricks.com"
 HELLO: Final = Reply.scripted(text="hello")
-CLI: Final = f"""#!{sys.executable} -SE
-print('{{"access_token": "dapiCLI", "token_type": "Bearer"}}')
+CLI: Final = """#!{python} -SE
+print('{{"access_token": "{token}", "token_type": "Bearer"}}')
 """
 
 
@@ -47,9 +49,15 @@ async def log_in(host: str, token: str, profile: str | None = None) -> None:
     await LoginStore().save(kept)
 
 
-def install_cli(folder: Path) -> None:
+def jwt(claims: dict[str, str]) -> str:
+    written = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    return f"e30.{written}.c2ln"
+
+
+def install_cli(folder: Path, *, claims: dict[str, str] | None = None) -> None:
+    token = jwt(claims) if claims else "dapiCLI"
     program = folder / "databricks"
-    program.write_text(CLI)
+    program.write_text(CLI.format(python=sys.executable, token=token))
     program.chmod(0o700)
 
 
@@ -82,6 +90,31 @@ async def test_without_a_stored_login_the_clis_counts(tmp_path: Path) -> None:
     await log_in("https://other.cloud.databricks.com", "dapiOTHER")
     async with Client(host=W) as client:
         assert await token_of(client) == "dapiCLI"
+
+
+async def test_the_clis_login_has_to_have_the_scopes_that_the_settings_name(
+    tmp_path: Path,
+) -> None:
+    install_cli(tmp_path, claims={"scope": "all-apis offline_access"})
+    profile = f"[DEFAULT]\nhost = {W}\nscopes = sql\n"
+    (tmp_path / ".databrickscfg").write_text(profile)
+    async with Client() as client:
+        with pytest.raises(AuthError, match=r"nobody is logged in.*other scopes"):
+            await token_of(client)
+    (tmp_path / ".databrickscfg").write_text(profile.replace("sql", "all-apis"))
+    async with Client() as client:
+        assert (await token_of(client)).count(".") == 2
+
+
+async def test_a_cli_that_may_succeed_the_next_time_is_not_told_as_no_login(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "databricks").write_text("#!/bin/sh\necho cache update: locked >&2\nexit 1\n")
+    (tmp_path / "databricks").chmod(0o700)
+    async with Client(host=W) as client:
+        with pytest.raises(AuthError, match="gave no token") as caught:
+            await token_of(client)
+    assert caught.value.retryable
 
 
 async def test_without_any_login_the_error_says_how_to_log_in() -> None:

@@ -10,6 +10,9 @@ import pytest
 
 from gateway_stream import Client, ConfigError
 from gateway_stream.auth import Secret
+from gateway_stream.auth.authority import Desk
+from gateway_stream.auth.discovery import Endpoints
+from gateway_stream.auth.own_desk import open_desk
 from gateway_stream.auth.pkce import (
     Login,
     authorize_url,
@@ -19,7 +22,7 @@ from gateway_stream.auth.pkce import (
     read_redirect,
 )
 from gateway_stream.auth.user import U2M
-from gateway_stream.errors import AuthError, GatewayError
+from gateway_stream.errors import AuthError, ConnectError, GatewayError
 from gateway_stream.testing import FakeGateway, Fault, Issuer, Reply
 from tests.auth.people import query_of, visit
 
@@ -104,6 +107,7 @@ def test_an_endpoint_keeps_the_query_that_it_has(endpoint: str, url: str) -> Non
         "/callback?code=abc&state=the-state",
         "code=abc&state=the-state",
         "  http://localhost:8020/?code=abc&state=the-state\n",
+        "https://chat.example.com/callback?code=abc&state=the-state&next=/?",
     ],
 )
 def test_the_code_is_read_from_an_address_or_its_query(came_back: str) -> None:
@@ -137,6 +141,12 @@ def test_a_session_that_holds_no_state_lets_nobody_in() -> None:
         read_redirect("?code=abc&state=", "")
 
 
+def test_a_refusal_shows_nothing_that_a_terminal_obeys() -> None:
+    with pytest.raises(AuthError, match="refused") as caught:
+        read_redirect("?error=no%1b%5B2J&state=the-state", STATE)
+    assert "\x1b" not in f"{caught.value} {caught.value.code}"
+
+
 def test_a_refusal_tells_what_the_server_said() -> None:
     came_back = "?error=access_denied&error_description=Ann%20said%0Ano&state=the-state"
     with pytest.raises(AuthError, match="refused: Ann said no") as caught:
@@ -145,7 +155,7 @@ def test_a_refusal_tells_what_the_server_said() -> None:
     assert "allow it" in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize("query", ["", "&code=", "&code=a&code=b"])
+@pytest.mark.parametrize("query", ["", "&code=", "&code=a&code=b", "&code=a+b", "&code=%C3%A9"])
 def test_a_redirect_without_one_code_is_an_error(query: str) -> None:
     with pytest.raises(AuthError, match="without a code"):
         read_redirect(f"?state=the-state{query}", STATE)
@@ -269,14 +279,36 @@ async def test_a_person_who_refuses_is_no_login(login: Login, issuer: Issuer) ->
 
 
 @pytest.mark.parametrize(
-    "place", ["javascript:alert(1)", "file:///etc/passwd", "http://evil.example"]
+    "place",
+    [
+        "javascript:alert(1)",
+        "javascript://{netloc}/%0aalert(1)",
+        "file:///etc/passwd",
+        "file://{netloc}/share/program",
+        "http://evil.example",
+        "https:///authorize",
+        "https://[",
+        "https://evil.example/\x1b[2J",
+        "https://evil.example/ or type your password here",
+    ],
 )
 async def test_a_browser_is_sent_to_no_address_but_a_safe_one(place: str) -> None:
     async with FakeGateway() as gateway:
+        place = place.format(netloc=gateway.url.partition("//")[2])
         told = {"token_endpoint": f"{gateway.url}/oidc/v1/token", "authorization_endpoint": place}
         gateway.add(Reply.error(200, told), path="/oidc/.well-known/oauth-authorization-server")
         with pytest.raises(AuthError, match="no https address"):
             await Login(host=gateway.url, redirect_uri=CALLBACK).begin()
+
+
+async def test_a_browser_is_not_sent_from_https_to_http(gateway: FakeGateway) -> None:
+    host = "https://acme.cloud.databricks.com"
+    plain = Endpoints(token=f"{host}/t", authorization="http://acme.cloud.databricks.com/a")
+    async with open_desk(host) as desk:
+        known = Desk(desk.calls, desk.clock, workspace=host, known={(host, None): plain})
+        with pytest.raises(AuthError, match="no https address"):
+            await Login(host=host).begin(known)
+    assert not gateway.requests
 
 
 async def test_a_host_that_is_no_address_is_told_and_not_quoted() -> None:
@@ -287,3 +319,14 @@ async def test_a_host_that_is_no_address_is_told_and_not_quoted() -> None:
 def test_nothing_prints_the_secret_of_an_app() -> None:
     login = Login(host="https://h", client_id="app", client_secret=Secret("app-secret"))
     assert "app-secret" not in repr(login)
+
+
+async def test_nobody_is_sent_to_a_host_that_does_not_answer() -> None:
+    with pytest.raises(ConnectError, match=r"no connection to 127\.0\.0\.1"):
+        await Login(host="http://127.0.0.1:1").begin()
+
+
+async def test_nobody_is_sent_to_a_host_that_has_no_logins() -> None:
+    async with FakeGateway() as gateway:
+        with pytest.raises(AuthError, match="names no OAuth server"):
+            await Login(host=gateway.url).begin()

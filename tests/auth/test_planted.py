@@ -6,9 +6,11 @@ with local variables, log lines, reprs, pickles and dumps.
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pytest
@@ -174,6 +176,37 @@ async def a_token_endpoint_that_fails_while_the_token_serves(place: Place) -> No
                 with place.failing():
                     await service.replace(await service.credentials(state), state)
                 place.seen += [service.trouble, client, vars(service)]
+
+
+def giving(anything: Any) -> Callable[[], Awaitable[Any]]:
+    """A function that no pickle holds."""
+
+    async def give() -> Any:
+        return anything
+
+    return give
+
+
+@scene
+async def functions_that_give_no_token(place: Place) -> None:
+    """What they give is not told. What they raise is their own, and stands behind the error as its cause."""
+    token = place.token
+    async with FakeGateway(default=Reply.scripted(text="hello")) as gateway:
+        for given in (f"{token}\n", f"Bearer {token}", [token], {"token": token}, token.encode()):
+            await place.ask(Client(host=gateway.url, auth=giving(given)))
+            federation = Federation(subject=giving(given), host=gateway.url)
+            await place.ask(Client(host=gateway.url, auth=federation))
+
+        place.seen.append(repr(vars(Client(host=gateway.url, auth=partial(jwt_of, token)))))
+
+        async def fail() -> str:
+            raise RuntimeError(token)
+
+        with pytest.raises(GatewayError) as caught:
+            async with Client(host=gateway.url, auth=fail) as client:
+                await client.complete("claude", "hi")
+        place.seen += [str(caught.value), repr(caught.value), repr(vars(caught.value))]
+        assert isinstance(caught.value.__cause__, RuntimeError)
 
 
 @scene
@@ -409,6 +442,8 @@ def test_the_search_finds_what_is_shown(caplog: pytest.LogCaptureFixture) -> Non
         for seen in (
             ValueError(token),
             {"a": token},
+            f"Basic {base64.b64encode(f'user:{token}'.encode()).decode()}",
+            ExceptionGroup("several", [ValueError(token)]),
             StoredLogin(host=token, access_token=Secret("x")),
         ):
             place.seen = [seen]

@@ -8,13 +8,14 @@ import pickle
 import pprint
 import traceback
 from dataclasses import asdict, dataclass
+from typing import Any, cast
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_stream.auth import Secret
+from gateway_stream.auth import M2M, PAT, U2M, Secret, StoredLogin
 from gateway_stream.errors import ConfigError
 from gateway_stream.net.hidden import Hidden
 
@@ -53,6 +54,7 @@ def test_text_of_a_secret_is_asterisks(shown: str) -> None:
         msgspec.msgpack.encode,
         msgspec.to_builtins,
         vars,
+        lambda secret: secret.__getstate__(),
     ],
 )
 def test_a_secret_cannot_be_serialized(dump: object) -> None:
@@ -142,3 +144,19 @@ def test_every_text_is_a_secret_or_refused_without_being_quoted(text: str) -> No
         refusal = ""
         assert secret.reveal() == value
     assert VALUE not in refusal
+
+
+def test_a_credential_given_as_plain_text_is_hidden_all_the_same() -> None:
+    plain: Any = "plain-credential"
+    for holder in (
+        PAT(plain),
+        M2M(client_id="a", client_secret=plain),
+        StoredLogin(host="https://w.example", access_token=plain, refresh_token=plain),
+        U2M(
+            StoredLogin(host="https://w.example", access_token=Secret("t")), client_secret=plain
+        ).client_secret,
+    ):
+        assert "plain-credential" not in repr(holder)
+        assert holder is not None
+    with pytest.raises(ConfigError, match="the client secret has a blank"):
+        M2M(client_id="a", client_secret=cast("Any", "two words"))

@@ -7,7 +7,7 @@ import base64
 import contextvars
 import logging
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import anyio.lowlevel
@@ -15,7 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_stream import AuthError, ConnectionLost, GatewayError, GatewayUnavailable, TimedOut
+from gateway_stream import (
+    AuthError,
+    ConfigError,
+    ConnectionLost,
+    GatewayError,
+    GatewayUnavailable,
+    TimedOut,
+)
 from gateway_stream.auth import M2M, PAT, Secret, Token
 from gateway_stream.auth.function import Function
 from gateway_stream.auth.service import IDLE, RECALL, SETTLING, Credentials, TokenService
@@ -27,6 +34,7 @@ from tests.support.mint import Mint, a_state
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from gateway_stream.auth.authority import Desk
     from gateway_stream.net.loops import LoopState
 
 HOUR = 3600.0
@@ -325,6 +333,24 @@ async def test_what_a_source_of_somebody_else_raises_is_the_cause_and_not_told(
     assert len(mint.asked) == 1
 
 
+@pytest.mark.parametrize("given", [None, "dapi-secret", Token(value=cast("Secret", "dapi-secret"))])
+async def test_a_source_that_gives_no_token_is_told_so_and_not_asked_again_and_again(
+    state: LoopState, clock: HandClock, given: Any
+) -> None:
+    class Wrong(Mint):
+        async def fetch(self, desk: Desk, *, instead_of: Token | None) -> Token:
+            await super().fetch(desk, instead_of=instead_of)
+            return cast("Token", given)
+
+    service = TokenService(wrong := Wrong(clock), clock=clock)
+    with anyio.fail_after(5):
+        for _ in range(3):
+            with pytest.raises(ConfigError, match=r"\(mint\) gave a") as caught:
+                await service.credentials(state)
+            assert "secret" not in caught.value.message
+    assert len(wrong.asked) == 1
+
+
 async def test_an_error_that_many_wait_for_is_one_each(
     state: LoopState, service: TokenService, mint: Mint
 ) -> None:
@@ -465,6 +491,17 @@ async def test_without_a_living_token_a_failure_is_remembered_for_a_moment(
     assert value_of(await look_up(service, state)) == "token-1"
 
 
+async def test_a_failure_is_not_remembered_by_a_clock_that_was_put_back(
+    state: LoopState, service: TokenService, mint: Mint, clock: HandClock
+) -> None:
+    mint.failing = DOWN
+    with pytest.raises(GatewayUnavailable):
+        await look_up(service, state)
+    clock.now -= 24 * HOUR
+    mint.failing = None
+    assert value_of(await look_up(service, state)) == "token-1"
+
+
 # Refusal.
 
 
@@ -507,6 +544,18 @@ async def test_a_token_that_is_refused_in_place_of_another_is_not_replaced_at_on
     assert mint.minted == 2
     clock.now += SETTLING
     assert value_of(await service.replace(second, state)) == "token-3"
+
+
+async def test_a_request_that_is_refused_with_the_next_token_too_costs_no_third_for_a_while(
+    state: LoopState, service: TokenService, clock: HandClock
+) -> None:
+    other = await service.replace(await look_up(service, state), state)
+    assert other is not None
+    other.accepted = True  # for another request
+    service.in_vain()
+    assert await service.replace(other, state) is None
+    clock.now += SETTLING
+    assert value_of(await service.replace(other, state)) == "token-3"
 
 
 async def test_a_token_that_was_accepted_and_then_refused_is_replaced_at_once(

@@ -211,11 +211,11 @@ async def main():
             tasks.start_soon(wait)
             while not source.pids:
                 await anyio.sleep(0)
-            service._lock.acquire()  # as another thread may, in the moment of a fork
+            service._flights._lock.acquire()  # as another thread may, in the moment of a fork
             child = os.fork()
             if child == 0:
                 os._exit(0 if in_child() else 1)
-            service._lock.release()
+            service._flights._lock.release()
             _, status = await anyio.to_thread.run_sync(os.waitpid, child, 0)
             assert status == 0, status
             source.go.set()
@@ -229,10 +229,45 @@ anyio.run(main)
 """
 
 
+FORK_OF_A_RENEWAL = """
+import asyncio, os, threading
+import anyio
+from gateway_stream.auth.service import TokenService
+from gateway_stream.net.clocks import SYSTEM
+from tests.support.mint import Mint, a_state
+
+async def in_child():
+    async with a_state() as state:
+        await service.replace(await service.credentials(state), state)
+        return service._keeper.get_loop() is asyncio.get_running_loop()
+
+def run_child():
+    asyncio.set_event_loop(None)
+    answers.append(anyio.run(in_child))
+
+async def main():
+    async with a_state() as state:
+        await service.credentials(state)
+        child = os.fork()
+        if child == 0:
+            thread = threading.Thread(target=run_child)
+            thread.start()
+            thread.join(15)
+            os._exit(0 if answers == [True] else 1)
+        _, status = await anyio.to_thread.run_sync(os.waitpid, child, 0)
+        assert status == 0, status
+
+answers = []
+service = TokenService(Mint(SYSTEM))
+anyio.run(main)
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-async def test_a_forked_child_waits_for_nothing_of_its_parents() -> None:
+@pytest.mark.parametrize("program", [FORK, FORK_OF_A_RENEWAL], ids=["a fetch", "a renewal"])
+async def test_a_forked_child_waits_for_nothing_of_its_parents(program: str) -> None:
     with anyio.fail_after(40):
-        done = await anyio.run_process([sys.executable, "-c", FORK], check=False)
+        done = await anyio.run_process([sys.executable, "-c", program], check=False)
     assert done.returncode == 0, done.stderr.decode()
 
 

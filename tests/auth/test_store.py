@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pytest
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gateway_stream.auth import Secret
 from gateway_stream.auth.folder import FolderShelf
 from gateway_stream.auth.kept import KeptLogin, LoginKey, origin_of, read_kept
+from gateway_stream.auth.secret import MASK
 from gateway_stream.auth.store import LoginStore
 from gateway_stream.auth.stored import StoredLogin
 from gateway_stream.errors import ConfigError
@@ -68,6 +69,9 @@ async def test_a_login_is_found_again_whole() -> None:
     assert await LoginStore().read(kept.key) == kept
 
 
+TOKENS: Final = st.from_regex(r"[!-~]{1,40}", fullmatch=True).filter(lambda text: text != MASK)
+
+
 @given(
     st.builds(
         KeptLogin,
@@ -75,9 +79,8 @@ async def test_a_login_is_found_again_whole() -> None:
             StoredLogin,
             host=st.just(HOST),
             client_id=st.text(),
-            access_token=st.builds(Secret, st.from_regex(r"[!-~]{1,40}", fullmatch=True)),
-            refresh_token=st.none()
-            | st.builds(Secret, st.from_regex(r"[!-~]{1,40}", fullmatch=True)),
+            access_token=st.builds(Secret, TOKENS),
+            refresh_token=st.none() | st.builds(Secret, TOKENS),
             expires_at=st.none() | st.floats(0, 1e12),
             obtained_at=st.floats(0, 1e12),
             scopes=st.lists(st.text(), max_size=3).map(tuple),
@@ -108,6 +111,47 @@ async def test_nobody_else_may_look_into_it(home: Path) -> None:
 def check_modes(home: Path) -> None:
     assert mode(home) == mode(home / "logins") == 0o700
     assert {mode(path) for path in home.glob("logins/*")} == {0o600}
+    assert len(names(home)) == 3
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no modes")
+@pytest.mark.parametrize("planted", ["a link", "a file that all may read"])
+async def test_what_stands_in_the_way_of_a_secret_does_not_get_it(home: Path, planted: str) -> None:
+    await LoginStore().save(a_login())
+    theirs, beside = home / "theirs", file_of(home, "*.secret").with_suffix(".new")
+    theirs.write_text("")
+    if planted == "a link":
+        beside.symlink_to(theirs)
+    else:
+        theirs.chmod(0o666)
+        beside.hardlink_to(theirs)
+    for word in "23":
+        await renew(LoginStore(), a_login(word=word))
+    await LoginStore().save(a_login(word="4"))
+    assert theirs.read_text() == ""
+    assert not file_of(home, "*.secret").is_symlink()
+    check_modes(home)
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such limits")
+async def test_where_there_is_no_room_the_old_login_stays_and_nothing_beside_it(home: Path) -> None:
+    import resource
+
+    await LoginStore().save(a_login())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        for change in (
+            LoginStore().save(a_login(word="2")),
+            renew(LoginStore(), a_login(word="2")),
+        ):
+            with pytest.raises(ConfigError, match="cannot be written"):
+                await change
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert await read(LoginStore()) == a_login()
     assert len(names(home)) == 3
 
 
@@ -226,11 +270,17 @@ async def test_a_damaged_file_is_told_and_kept(home: Path, suffix: str, content:
 
 @pytest.mark.usefixtures("files")
 async def test_what_a_later_version_wrote_is_not_guessed_at(home: Path) -> None:
-    await LoginStore().save(a_login())
+    host = "http://127.0.0.1:8080"
+    await LoginStore().save(a_login(host))
     path = file_of(home, "*.json")
-    path.write_text(path.read_text().replace('"format":1', '"format":2'))
-    with pytest.raises(ConfigError, match="as this version keeps it"):
-        await read(LoginStore())
+    later = path.read_text().replace('"format":1', '"format":2')
+    path.write_text(later)
+    with pytest.raises(ConfigError, match="written by a later version") as caught:
+        await read(LoginStore(), host)
+    assert str(caught.value).endswith(f"gateway-stream auth login --host {host}")
+    assert path.read_text() == later
+    await LoginStore().save(a_login(host))
+    assert path.with_name(f"{path.name}.damaged").read_text() == later
 
 
 @pytest.mark.usefixtures("files")

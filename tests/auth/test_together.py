@@ -78,6 +78,28 @@ async def test_one_at_a_time_changes_a_login(place: str) -> None:
 
 
 @pytest.mark.usefixtures("files")
+async def test_those_who_wait_for_a_login_do_not_get_in_each_others_way() -> None:
+    store, key = LoginStore(), a_login().key
+    await store.save(a_login())
+
+    async def look() -> None:
+        async with store.alone(key):
+            await store.read(key)
+
+    began = anyio.current_time()
+    for _ in range(150):
+        await look()
+    one_by_one = anyio.current_time() - began
+    async with anyio.create_task_group() as group:
+        async with store.alone(key):
+            for _ in range(150):
+                group.start_soon(look)
+        began = anyio.current_time()
+    # About as long as one by one; seconds longer where all come back at the same moments.
+    assert anyio.current_time() - began < 4 * one_by_one + 2
+
+
+@pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("place", ["file", "memory"])
 async def test_who_waits_for_a_login_can_be_cancelled(place: str) -> None:
     store = LoginStore(rests="memory" if place == "memory" else "file")

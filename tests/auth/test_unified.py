@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ import pytest
 
 from gateway_stream import Client
 from gateway_stream.auth import Secret, Token
+from gateway_stream.auth.dump import dump, load
 from gateway_stream.auth.own_desk import open_desk
 from gateway_stream.auth.token import UNKNOWN_LIFE
 from gateway_stream.auth.unified import Unified
@@ -274,6 +276,29 @@ async def test_a_profile_is_the_one_that_is_named(
     assert (token.scheme, token.value) == ("Basic", Secret("YW5uOnBsYW50ZWQ="))
 
 
+@pytest.mark.parametrize("named", ["by the program", "by the environment", "beside a host"])
+async def test_what_a_profile_of_another_host_holds_is_not_sent(
+    gateway: FakeGateway,
+    desk: Desk,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    named: str,
+) -> None:
+    async with FakeGateway() as other:
+        (tmp_path / "home" / ".databrickscfg").write_text(
+            f"[other]\nhost = {other.url}\ntoken = dapi-planted\n"
+            f"[mine]\nhost = {gateway.url}/\ntoken = dapi-mine\n"
+        )
+        source = Unified(profile="other")
+        if named != "by the program":
+            monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "other")
+            source = Unified(host=gateway.url if named == "beside a host" else None)
+        with pytest.raises(ConfigError, match="profile 'other' is for another host"):
+            await source.fetch(desk, instead_of=None)
+    token = await Unified(host=gateway.url, profile="mine").fetch(desk, instead_of=None)
+    assert token.value == Secret("dapi-mine")
+
+
 @pytest.mark.timeout(20)
 @pytest.mark.usefixtures("elsewhere")
 async def test_nobody_waiting_any_more_leaves_a_chain_that_hangs(
@@ -373,9 +398,26 @@ def test_settings_that_are_credentials_are_put_out_of_sight() -> None:
 
 
 def test_a_credential_that_is_none_is_refused_unquoted() -> None:
-    with pytest.raises(ConfigError, match="the setting password has a blank") as caught:
-        Unified(settings={"password": "planted word"})
+    with pytest.raises(ConfigError, match="the setting client_secret has a blank") as caught:
+        Unified(settings={"client_secret": "planted word"})
     assert "planted" not in str(caught.value)
+
+
+async def test_a_password_may_have_blanks_and_any_letters(desk: Desk) -> None:
+    settings = {"username": "ann", "password": "correct h\u00f6rse\n"}
+    source = load(dump(Unified(auth_type="basic", settings={**settings}), expose_secrets=True))
+    token = await source.fetch(desk, instead_of=None)
+    assert base64.b64decode(token.value.reveal()).decode() == "ann:correct h\u00f6rse\n"
+    assert source == Unified(auth_type="basic", settings={**settings})
+    with pytest.raises(ConfigError, match="password is empty"):
+        Unified(settings={"password": ""})
+
+
+def test_credentials_of_google_may_be_a_whole_file() -> None:
+    account = json.dumps({"private_key": "-----BEGIN PRIVATE KEY-----\nplanted\n"}, indent=1)
+    source = Unified(settings={"google_credentials": account})
+    assert source.settings["google_credentials"] == Secret(account, text=True)
+    assert "planted" not in repr(source)
 
 
 async def test_the_credentials_are_those_that_databricks_sdk_takes_for_such() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -436,6 +437,35 @@ async def test_a_token_that_the_gateway_refuses_is_renewed_once(
     assert turn.text == "hello"
     assert issuer.refreshes == 1
     assert len(database.kept) == 1
+
+
+FORKED = """
+import os, anyio
+from gateway_stream.auth import Secret
+from gateway_stream.auth.own_desk import open_desk
+from gateway_stream.auth.stored import StoredLogin
+from gateway_stream.auth.user import U2M
+
+source = U2M(StoredLogin(host="https://h.example", access_token=Secret("kept")))
+
+async def fetch():
+    async with open_desk("https://h.example") as desk:
+        with anyio.fail_after(10):
+            print((await source.fetch(desk, instead_of=None)).value.reveal(), flush=True)
+
+source._turn.acquire()  # as another thread may have
+child = os.fork()
+if child == 0:
+    anyio.run(fetch)
+    os._exit(0)
+raise SystemExit(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+async def test_a_forked_child_does_not_wait_for_its_parents_threads() -> None:
+    done = await anyio.run_process([sys.executable, "-c", FORKED], check=False)
+    assert (done.returncode, done.stdout) == (0, b"kept\n")
 
 
 def test_nothing_shows_what_a_login_holds() -> None:

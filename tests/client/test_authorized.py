@@ -172,6 +172,24 @@ async def test_a_second_refusal_ends_it(gateway: FakeGateway) -> None:
     assert refusing.fetched == 2
 
 
+async def test_a_model_that_refuses_every_token_costs_one_while_others_answer() -> None:
+    async def answer(received: Received) -> Reply:
+        broken = received.body["model"] == "broken"
+        return Reply.error(401, {"message": "Incorrect API key"}) if broken else ANSWER
+
+    issuer = Issuer(clients={"sp": "secret"})
+    source = M2M(client_id="sp", client_secret=Secret("secret"))
+    async with (
+        FakeGateway(default=answer, issuer=issuer) as gateway,
+        Client(host=gateway.url, auth=source) as client,
+    ):
+        for _ in range(10):
+            await client.complete(CLAUDE, "hi")
+            with pytest.raises(AuthError, match="Incorrect API key"):
+                await client.complete("broken", "hi")
+    assert len(issuer.granted) == 2
+
+
 async def test_tokens_that_are_revoked_one_after_the_other_are_all_replaced(
     gateway: FakeGateway,
 ) -> None:

@@ -11,14 +11,14 @@ import threading
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from gateway_stream import Client, ConfigError, ConnectionLost, StreamTruncated
+from gateway_stream import Client, ConfigError, ConnectError, ConnectionLost, StreamTruncated
 from gateway_stream.testing import FakeGateway, Fault, Reply, Script
 from gateway_stream.testing.bodies import stream_events
 
@@ -515,6 +515,27 @@ def test_one_client_serves_three_loops_in_turn_and_is_never_closed() -> None:
         thread.join()
     assert len(answers) == 6
     assert all(text.startswith("one two") for text in answers)
+
+
+def test_states_of_ended_loops_are_forgotten_while_other_threads_open_theirs() -> None:
+    client = Client(host="http://127.0.0.1:1")
+    states: dict[Any, Any] = client._loops._states
+
+    class Ended:
+        """A loop that has ended. While it is looked at, another thread forgets it and opens its own."""
+
+        def is_closed(self) -> bool:
+            del states[0, self]
+            states.update({(0, number): None for number in range(3)})
+            return True
+
+    async def ask() -> None:
+        with pytest.raises(ConnectError):
+            await client.complete(MODEL, "hi")
+        await client.aclose()
+
+    states[0, Ended()] = None
+    anyio.run(ask)
 
 
 def test_trio_is_refused_in_one_line() -> None:

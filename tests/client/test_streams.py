@@ -257,6 +257,27 @@ async def test_a_refusal_is_a_typed_error_of_one_line(
     assert "dapi-test" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply.error(303, b"", headers={"Location": "/login"}),
+        Reply.error(
+            303, b"", headers={"Location": "https://accounts.cloud.databricks.com/login?x"}
+        ),
+        Reply.recorded(b"<!DOCTYPE html><title>Sign in</title>", content_type="text/html"),
+    ],
+    ids=["a login", "an account's login", "a login page under 200"],
+)
+async def test_a_login_in_place_of_an_answer_tells_that_the_workspace_may_be_missing(
+    client: Client, fake_gateway: FakeGateway, reply: Reply
+) -> None:
+    fake_gateway.default = reply
+    with pytest.raises(AuthError) as caught:
+        await client.complete(MODELS["anthropic"], "why?")
+    assert "?o=<workspace id>" in (caught.value.hint or "")
+    assert "credentials are for that workspace" in (caught.value.hint or "")
+
+
 async def test_a_retry_after_reaches_the_caller(client: Client, fake_gateway: FakeGateway) -> None:
     fake_gateway.default = Reply.error(
         429, {"error_code": "REQUEST_LIMIT_EXCEEDED"}, headers={"Retry-After": "7"}

@@ -60,6 +60,9 @@ DEVIATIONS: Final = {
     "dsn": "an address with credentials in it is refused; user and password are variables of their own",
 }
 ARGUMENTS: Final = {"host", "token", "profile"}
+REFUSED: Final = {"", "https://", "ftp://abc.def.ghi"}
+CLOUDS: Final = {"AZURE": "azure-client-secret", "GCP": "google-credentials", "AWS": None}
+"""What is chosen in each cloud where the credentials of all are set."""
 
 
 @functools.cache
@@ -91,23 +94,26 @@ def test_every_kind_of_case_is_taken_or_told() -> None:
 @pytest.mark.parametrize("case", cases("host"))
 def test_a_host_is_normalized_as_in_the_sdk_or_refused(case: dict[str, Any]) -> None:
     text = case["input"] or ""
-    try:
-        base = parse_base(text)
-    except ConfigError:
-        refused = any(mark in text for mark in "@#") or not urlsplit(text).scheme.startswith("http")
-        assert refused or not urlsplit(text).netloc
-        return
-    expected = case["expected"]
-    if "[" in expected:  # The SDK cuts an IPv6 address at its first colon.
-        assert base.host == "::1"
+    if text in REFUSED or "@" in text or "#" in text:
+        with pytest.raises(ConfigError):
+            parse_base(text)
+    elif "[" in text:  # The SDK cuts an IPv6 address at its first colon.
+        assert parse_base(text).origin == "https://[::1]"
     else:
-        assert base.origin == expected.lower().removesuffix(urlsplit(expected).path)
+        origin, path, _ = case["expected"].lower().partition("/path")
+        base = parse_base(text)
+        assert base.origin == origin
+        assert base.prefix == path or not path
 
 
 @needs_corpus
 @pytest.mark.parametrize("case", cases("cloud"))
 def test_a_host_of_a_cloud_is_known(case: dict[str, Any]) -> None:
-    assert is_databricks(case["input"]) == case["input"].endswith(case["expected"]["dns_zone"])
+    host, expected = case["input"], case["expected"]
+    assert is_databricks(host) == host.endswith(expected["dns_zone"])
+    environ = {"ARM_CLIENT_ID": "i", "ARM_CLIENT_SECRET": "s", "GOOGLE_CREDENTIALS": "{}"}
+    found = resolve(environ=environ, home=None, host=host, allow_host=(host,))
+    assert getattr(found.source, "auth_type", None) == CLOUDS[expected["cloud"]]
 
 
 @needs_corpus
@@ -133,6 +139,7 @@ def test_credentials_are_chosen_as_in_the_sdk(case: dict[str, Any], tmp_path: Pa
     unpack(case["home"], tmp_path)
     expected = case["expected"]
     if "error_contains" in expected:
+        # Which error databricks-sdk has for them is held in tests/auth/test_unified.py.
         assert not has_credentials(case, tmp_path)
         return
     if urlsplit(expected["host"]).netloc.startswith("accounts."):
@@ -142,6 +149,7 @@ def test_credentials_are_chosen_as_in_the_sdk(case: dict[str, Any], tmp_path: Pa
     found = gathered(case, tmp_path, allow_host=(expected["host"],))
     assert found.base.origin == expected["host"].lower()
     assert method_of(found.source) == expected["auth_type"]
+    assert expected.get("profile") in (None, found.profile)
     if "headers" in expected:
         assert authorization(found.source) == expected["headers"]["Authorization"]
     # Without being allowed, a host that is not Databricks' gets nothing that was found.
@@ -277,6 +285,15 @@ async def test_a_service_principal_asks_where_the_sdk_asks(
     assert gateway.requests[-1].headers["authorization"] == f"Basic {pair}"
 
 
+HOST: Final = "https://acme.cloud.databricks.com"
+METADATA: Final = "/oidc/.well-known/oauth-authorization-server"
+OIDC: Final = {"DATABRICKS_OIDC_TOKEN": "jwt"}
+
+
+def knows_account(case: Any) -> bool:
+    return bool(case.values[0]["expected"].get("account_id"))
+
+
 @needs_corpus
 @pytest.mark.parametrize("case", cases("host_metadata"))
 async def test_what_a_host_says_of_itself_is_used_as_in_the_sdk(
@@ -290,11 +307,31 @@ async def test_what_a_host_says_of_itself_is_used_as_in_the_sdk(
             await desk.endpoints(gateway.url)
         return
     endpoints = await desk.endpoints(gateway.url)
-    if expected.get("discovery_url"):
-        assert expected["discovery_url"] == f"{gateway.url}{gateway.requests[1].path}"
+    if "discovery_url" in expected:
+        # Where the SDK knows of none, the documented place is tried.
+        place = expected["discovery_url"] or f"{gateway.url}{METADATA}"
+        assert place == f"{gateway.url}{gateway.requests[1].path}"
     if "token_audience" in expected:
-        audience = here["args"].get("token_audience") or endpoints.audience
-        assert audience == expected["token_audience"]
+        settings = {"DATABRICKS_TOKEN_AUDIENCE": here["args"].get("token_audience", "")}
+        found = resolve(environ=OIDC | settings, home=None, host=HOST).source
+        assert isinstance(found, Federation)
+        assert (found.audience or endpoints.audience) == expected["token_audience"]
+
+
+@needs_corpus
+@pytest.mark.parametrize("case", [c for c in cases("host_metadata") if knows_account(c)])
+async def test_the_account_of_the_settings_comes_before_that_which_the_host_names(
+    case: dict[str, Any], gateway: FakeGateway, desk: Desk
+) -> None:
+    # It shows where a host has a place for it. What the host says of a workspace's id is not used.
+    changed: dict[str, Any] = json.loads(json.dumps(case))
+    place = f"{gateway.url}/oidc/accounts/{{account_id}}"
+    changed["http"][0]["json"]["oidc_endpoint"] = place
+    here = serve(gateway, changed)
+    desk.account_id = here["args"].get("account_id")
+    await desk.endpoints(gateway.url)
+    asked = gateway.requests[1].path
+    assert asked.split("/")[:4] == ["", "oidc", "accounts", here["expected"]["account_id"]]
 
 
 @needs_corpus

@@ -1,7 +1,7 @@
 """Against a real workspace: text, a tool loop and usage, for each wire family.
 
-``make live`` runs these. They need a host and credentials in the environment or in
-``~/.databrickscfg``, and skip where there are none. Which model stands for a family can be named:
+``make live`` runs these. They need a host, and credentials in the environment, in
+``~/.databrickscfg`` or from a login, and skip where there are none. Which model stands for a family can be named:
 ``GATEWAY_STREAM_LIVE_ANTHROPIC=databricks-claude-...`` and so on. Each test leaves a cassette under
 ``live-cassettes/`` (or ``GATEWAY_STREAM_LIVE_CASSETTES``): the request without headers, and the
 frames that came. It holds no credentials and can be attached to a bug report; read it first, since
@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway_stream import Client, ConfigError, Message, ToolResultPart, Turn
+from gateway_stream import AuthError, Client, ConfigError, Message, ToolResultPart, Turn
+from gateway_stream.apps.auth_check import fetch, gather, open_desk_for
+from gateway_stream.apps.auth_status import entry_of
+from gateway_stream.auth.login_source import StoredLoginSource
+from gateway_stream.auth.logins import StoredOrCLI, StoredOrNothing
 from gateway_stream.wire.family import check_grammar
 from tests.live.cassette import Cassette
 
@@ -34,6 +38,7 @@ MODELS = {
     "anthropic": "databricks-claude-haiku-4-5",
     "gemini": "databricks-gemini-2-5-flash",
 }
+LOGINS = StoredOrCLI | StoredOrNothing | StoredLoginSource
 EACH_FAMILY = pytest.mark.parametrize("family", MODELS)
 
 
@@ -42,14 +47,27 @@ def weather(city: str) -> str:
     return f"It is sunny in {city}."
 
 
+async def somebody_is_there() -> None:
+    """Skip a test that nobody would authorize. A login that is there and does not work fails it."""
+    settings = gather(None, None)
+    source = settings.source
+    if isinstance(source, LOGINS) and await entry_of(source) is not None:
+        return
+    if source is None or isinstance(source, LOGINS):
+        try:
+            async with open_desk_for(settings) as desk:
+                await fetch(settings, desk)
+        except (AuthError, ConfigError) as error:
+            pytest.skip(f"no credentials to ask with: {error}")
+
+
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     try:
         client = Client()
     except ConfigError as error:
         pytest.skip(f"no workspace to ask: {error}")
-    if client.anonymous:
-        pytest.skip("no credentials to ask with: set DATABRICKS_TOKEN, or a profile with a token")
+    await somebody_is_there()
     async with client:
         yield client
 

@@ -23,8 +23,9 @@ NULL: Final = null.Keyring()  # type: ignore[no-untyped-call]
 class TestKeyring(KeyringBackend):
     """``asked`` is what it was asked to do.
 
-    It may be ``locked`` (it refuses, and its error quotes what it was given), wait for ``opened`` to be set before
-    it does one of the things in ``waits`` (``reached`` tells that it does), or cut what is longer than ``longest``.
+    It may be ``locked`` (it refuses, and its error quotes what it was given), refuse the things in ``refuses``, wait
+    for ``opened`` to be set before it does one of those in ``waits`` (``reached`` tells that it does), or cut what
+    is longer than ``longest``.
     """
 
     __test__ = False
@@ -35,6 +36,7 @@ class TestKeyring(KeyringBackend):
         self.kept: dict[tuple[str, str], str] = {}
         self.asked: list[str] = []
         self.locked = False
+        self.refuses: set[str] = set()
         self.waits: set[str] = set()
         self.reached = threading.Event()
         self.opened = threading.Event()
@@ -45,7 +47,7 @@ class TestKeyring(KeyringBackend):
         if what in self.waits:
             self.reached.set()
             self.opened.wait()
-        if self.locked:
+        if self.locked or what in self.refuses:
             message = f"locked, and was told {told}"
             raise KeyringLocked(message)
 

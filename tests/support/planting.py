@@ -5,6 +5,7 @@ Frames of tests are left out of tracebacks, since these planted it.
 
 from __future__ import annotations
 
+import base64
 import os
 import pickle
 import tempfile
@@ -12,6 +13,7 @@ import traceback
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 import pytest
 
@@ -29,6 +31,9 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
     """An error and those behind it that tools show."""
     while error is not None:
         yield error
+        if isinstance(error, BaseExceptionGroup):
+            for each in error.exceptions:
+                yield from chain(each)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
@@ -109,9 +114,17 @@ def a_place(token: str) -> Iterator[Place]:
         yield Place(token, Path(folder), patch)
 
 
+def guises(token: str) -> set[str]:
+    """The texts in which a token may show itself: as in an address, and wherever it stands in base64."""
+    plain = token.encode()
+    shifted = (base64.b64encode(b"\0" * shift + plain).decode() for shift in range(3))
+    # Without the ends, which depend on what stands beside it.
+    return {token, quote(token, safe=""), plain.hex(), *(text[4:-4] for text in shifted)}
+
+
 def check(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     assert place.seen
-    for thing in place.seen:
-        told = shown(thing)
-        assert place.token not in told, told[max(0, told.index(place.token) - 400) :][:800]
-    assert place.token not in caplog.text
+    told = [*map(shown, place.seen), caplog.text, *(repr(vars(each)) for each in caplog.records)]
+    for text in told:
+        for token in guises(place.token):
+            assert token not in text, text[max(0, text.index(token) - 400) :][:800]

@@ -13,7 +13,7 @@ from gateway_stream.errors import AuthError
 from gateway_stream.testing import FakeGateway, Issuer, Reply
 
 if TYPE_CHECKING:
-    from gateway_stream.auth.authority import SecretStyle
+    from gateway_stream.auth.discovery import SecretStyle
 
 MODEL = "databricks-claude-sonnet-4-6"
 SECRET = "s"
