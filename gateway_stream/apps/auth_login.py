@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway_stream.apps.auth_check import check, gather, home_of, open_desk_for, user_folder
 from gateway_stream.apps.terminal import agree, ask, at_terminal, show
-from gateway_stream.apps.words import line_of
+from gateway_stream.apps.words import in_command_words, line_of
 from gateway_stream.auth.fixed import PAT
 from gateway_stream.auth.folder import home_folder
 from gateway_stream.auth.kept import KeptLogin
@@ -166,6 +166,8 @@ async def _told(
         meant = gather(home.origin, profile)
         if meant.origin is not None and not isinstance(meant.source, StoredLoginSource | None):
             show(f"{meant.why} comes before this login and authorizes requests to {home.netloc}")
+        elif meant.source is None and meant.no_token:
+            show(in_command_words(f"requests to {home.netloc} do not use it: {meant.no_token}"))
     return f"{what} at {home.netloc}{f' as {user}' if user else ''}{place}"
 
 

@@ -15,7 +15,7 @@ Sources: databricks-sdk-py (``oauth.py``), databricks-sdk-go (``config/experimen
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, quote_plus, urlsplit
 
 import msgspec
@@ -31,12 +31,15 @@ from gateway_stream.net.hidden import Hidden
 from gateway_stream.wire.failure_text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Coroutine, Mapping, MutableMapping
 
     from gateway_stream.net.calls import Called, Calls
     from gateway_stream.net.clocks import Clock
+    from gateway_stream.net.loops import LoopState
 
 __all__ = ["Desk", "Grant", "OAuthClient", "remedy_for"]
+
+Result = TypeVar("Result")
 
 _LOG_IN: Final = "Log in again: gateway-stream auth login."
 _NOT_FOUND: Final = 404
@@ -69,6 +72,7 @@ class Desk:
         account_id: the account, for hosts that serve whole accounts.
         known: endpoints found so far, by host and the account that a source says it serves; it is
             added to.
+        state: the loop's state, where there is a client.
     """
 
     def __init__(
@@ -79,12 +83,20 @@ class Desk:
         workspace: str | None,
         account_id: str | None = None,
         known: MutableMapping[tuple[str, str | None], Endpoints],
+        state: LoopState | None = None,
     ) -> None:
         self.calls = calls
         self.clock = clock
         self.workspace = workspace
         self.account_id = account_id
         self._known = known
+        self._state = state
+
+    async def to_the_end(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do what may not stop midway, as far as that can be helped; see `LoopState.to_the_end`."""
+        if self._state is None:
+            return await work
+        return await self._state.to_the_end(work, "gateway_stream: login")
 
     def host(self, own: str | None, what: str) -> str:
         """The host to ask: a source's own, or the workspace.

@@ -74,6 +74,11 @@ class StoredLoginSource(msgspec.Struct, frozen=True, kw_only=True):
         token = self._serving(await self._read(store, entry), desk, instead_of)
         if token is not None:
             return token
+        return await desk.to_the_end(self._renewed(store, entry, desk, instead_of))
+
+    async def _renewed(
+        self, store: LoginStore, entry: Entry, desk: Desk, instead_of: Token | None
+    ) -> Token:
         async with store.alone(entry.key) as alone:
             kept = await self._read(store, entry)
             token = self._serving(kept, desk, instead_of)

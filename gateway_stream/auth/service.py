@@ -238,6 +238,7 @@ class TokenService:
             workspace=workspace,
             account_id=account_id,
             known=self._known,
+            state=state,
         )
         limit = asyncio.timeout(self._patience)
         try:

@@ -109,6 +109,9 @@ class U2M:
             AuthError: the person has to log in again.
             GatewayError: the server cannot be reached, or cannot answer.
         """
+        return await desk.to_the_end(self._next(desk, instead_of))
+
+    async def _next(self, desk: Desk, instead_of: Token | None) -> Token:
         if self._pid != os.getpid():  # whoever held the lock at a fork is the parent's
             self._pid, self._turn = os.getpid(), threading.Lock()
         turn = self._turn

@@ -8,6 +8,9 @@ Background tasks are owned here and never enclose the user's code. One of them d
 wait to be cancelled: a loop that ends cancels its tasks while it still runs, and that is the last
 moment at which sockets can be closed quietly. So a client that nobody closed leaves no warning.
 
+**Work that must end.** Some work may not stop midway: a login whose refresh token was used is lost unless the
+next one is stored. A state that is closed waits for it, at most `GRACE_SECONDS`, before it closes its sockets.
+
 **Drains.** A response whose terminal event came is read on in the background until HTTP's own end,
 for at most `DRAIN_SECONDS` and `DRAIN_BYTES`, so that its connection can be kept. A new request that
 would have to open a connection waits for a drain for at most `DRAIN_WAIT_SECONDS` first.
@@ -18,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import os
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -36,14 +39,18 @@ __all__ = [
     "DRAIN_BYTES",
     "DRAIN_SECONDS",
     "DRAIN_WAIT_SECONDS",
+    "GRACE_SECONDS",
     "LoopState",
     "LoopStates",
     "running_loop",
 ]
 
+Result = TypeVar("Result")
+
 DRAIN_SECONDS: Final = 0.25
 DRAIN_BYTES: Final = 64 * 1024
 DRAIN_WAIT_SECONDS: Final = 0.025
+GRACE_SECONDS: Final = 5.0
 
 
 def running_loop() -> asyncio.AbstractEventLoop:
@@ -118,7 +125,8 @@ class LoopState:
         self.calls = Calls(transport)
         self.leases = Leases(pool_size)
         self.closed = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._to_end: set[asyncio.Task[Any]] = set()
         self._kept = 0  # connections that went back to the pool and were not taken since
         self._draining = 0
         self._drained = anyio.Event()
@@ -180,12 +188,20 @@ class LoopState:
         self._drained.set()
         self._drained = anyio.Event()
 
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    def spawn(self, work: Coroutine[Any, Any, Result], name: str) -> asyncio.Task[Result]:
         """Begin work that ends with this state at the latest."""
         task = self.loop.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    async def to_the_end(self, work: Coroutine[Any, Any, Result], name: str) -> Result:
+        """Do what may not stop midway: it goes on though whoever waits for it is cancelled."""
+        task = self.spawn(work, name)
+        self._to_end.add(task)
+        task.add_done_callback(self._to_end.discard)
+        task.add_done_callback(_seen)
+        return await asyncio.shield(task)
 
     async def _close_with_the_loop(self) -> None:
         try:
@@ -196,13 +212,25 @@ class LoopState:
 
     async def aclose(self) -> None:
         """Close the pool and end the background tasks."""
+        self._take_no_more()
+        if self._to_end:
+            await asyncio.wait(self._to_end.copy(), timeout=GRACE_SECONDS)
         await self._close()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _close(self) -> None:
+    def _take_no_more(self) -> None:
         self.closed = True
         self.leases.close()
+
+    async def _close(self) -> None:
+        self._take_no_more()
         await self.transport.aclose()
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """However work ends that nobody waits for any more is no error to be reported."""
+    if not task.cancelled():
+        task.exception()

@@ -439,6 +439,19 @@ async def test_a_token_of_the_environment_is_printed_where_it_may_go(
     assert (done.returncode, done.stdout) == (0, b"dapi-1\n")
 
 
+async def test_a_login_says_that_requests_do_not_use_it(
+    workspace: FakeGateway, user: dict[str, str]
+) -> None:
+    write_profiles(
+        user, f"[prod]\nhost = {workspace.url}\nclient_id = a\nclient_secret = made-up\n"
+    )
+    done = await run("auth", "login", "--profile", "prod", **user)
+    assert done.returncode == 0, done.stderr
+    said = done.stderr.decode()
+    assert "do not use it: " in said
+    assert "of profile 'prod' was not sent" in said
+
+
 async def test_a_gateways_own_host_has_tokens_and_no_logins(user: dict[str, str]) -> None:
     host = "https://1.ai-gateway.cloud.databricks.com"
     for command in (["token"], ["login"]):

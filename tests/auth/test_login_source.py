@@ -152,6 +152,26 @@ async def test_a_client_streams_with_a_stored_login(issuer: Issuer, gateway: Fak
 
 
 @pytest.mark.usefixtures("home")
+async def test_a_client_that_closes_during_a_renewal_loses_no_login(
+    issuer: Issuer, gateway: FakeGateway
+) -> None:
+    await log_in(issuer, gateway, over=True)
+    issuer.delay = 0.3
+    source = StoredLoginSource(host=gateway.url)
+    client = Client(host=gateway.url, auth=source)
+    async with anyio.create_task_group() as group:
+        group.start_soon(client.complete, "claude", "hi")
+        await gateway.wait_for(lambda gateway: gateway.in_flight and issuer.requests)
+        group.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await client.aclose()
+    issuer.revoke((await stored(gateway.url)).access_token.reveal())
+    async with Client(host=gateway.url, auth=source) as another:
+        assert (await another.complete("claude", "hi")).text == "hello"
+    assert (issuer.refreshes, issuer.reuses) == (2, 0)
+
+
+@pytest.mark.usefixtures("home")
 async def test_the_login_of_a_profile_comes_before_that_of_the_host(
     issuer: Issuer, gateway: FakeGateway
 ) -> None:

@@ -439,6 +439,25 @@ async def test_a_token_that_the_gateway_refuses_is_renewed_once(
     assert len(database.kept) == 1
 
 
+async def test_a_client_that_closes_during_a_renewal_loses_no_login(
+    issuer: Issuer, gateway: FakeGateway
+) -> None:
+    stored = kept(issuer, gateway, over=True)
+    issuer.delay = 0.3
+    database = Database()
+    client = Client(host=gateway.url, auth=U2M(stored, on_rotate=database.keep))
+    async with anyio.create_task_group() as group:
+        group.start_soon(client.complete, "claude", "hi")
+        await gateway.wait_for(lambda gateway: gateway.in_flight and issuer.requests)
+        group.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await client.aclose()
+    assert len(database.kept) == 1
+    async with open_desk(gateway.url) as desk:
+        await refreshed(database.kept[0], desk)
+    assert (issuer.refreshes, issuer.reuses) == (2, 0)
+
+
 FORKED = """
 import os, anyio
 from gateway_stream.auth import Secret
