@@ -157,7 +157,7 @@ class Client:
 
         Where only a stored login could be found, that is looked for with the first request.
         """
-        from gateway_stream.auth.logins import StoredOrNothing  # noqa: PLC0415
+        from gateway_stream.auth.sources.logins import StoredOrNothing  # noqa: PLC0415
 
         if not isinstance(self._source, StoredOrNothing):
             return self._source is None

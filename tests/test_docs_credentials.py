@@ -23,18 +23,12 @@ import anyio
 import pytest
 
 from gateway_stream import auth
-from gateway_stream.auth import (
-    Secret,
-    databricks_cli,
-    keyring_store,
-    login,
-    loopback,
-    methods,
-    service,
-    store,
-    token,
-    unified,
-)
+from gateway_stream.auth import Secret, methods, service, token
+from gateway_stream.auth.login import interactive as login
+from gateway_stream.auth.login import loopback
+from gateway_stream.auth.sources import databricks_cli, unified
+from gateway_stream.auth.store import keyring_store
+from gateway_stream.auth.store import login_store as store
 from gateway_stream.gateway import places
 from gateway_stream.net import calls
 from tests.apps.commands import COMMAND

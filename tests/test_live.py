@@ -10,8 +10,8 @@ import anyio
 import pytest
 
 from gateway_stream.auth import Secret
-from gateway_stream.auth.kept import KeptLogin
-from gateway_stream.auth.store import LoginStore
+from gateway_stream.auth.store.kept import KeptLogin
+from gateway_stream.auth.store.login_store import LoginStore
 from gateway_stream.testing import FakeGateway, Issuer, Reply
 from tests.apps.commands import run, surroundings
 from tests.auth.people import kept

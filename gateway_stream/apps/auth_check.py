@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from gateway_stream.auth.own_desk import open_desk
+from gateway_stream.auth.login.own_desk import open_desk
 from gateway_stream.errors import AccessDenied, AuthError, GatewayError
 from gateway_stream.gateway.settings import resolve
 

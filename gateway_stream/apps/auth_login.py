@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Final
 from gateway_stream.apps.auth_check import check, gather, home_of, open_desk_for, user_folder
 from gateway_stream.apps.terminal import agree, ask, at_terminal, show
 from gateway_stream.apps.words import in_command_words, line_of
-from gateway_stream.auth.fixed import PAT
-from gateway_stream.auth.folder import home_folder
-from gateway_stream.auth.kept import KeptLogin
-from gateway_stream.auth.login import log_in
-from gateway_stream.auth.login_source import StoredLoginSource
-from gateway_stream.auth.logins import StoredOrCLI, StoredOrNothing
-from gateway_stream.auth.pkce import Login
-from gateway_stream.auth.store import LoginStore
+from gateway_stream.auth.login.interactive import log_in
+from gateway_stream.auth.login.pkce import Login
+from gateway_stream.auth.sources.fixed import PAT
+from gateway_stream.auth.sources.logins import StoredOrCLI, StoredOrNothing
+from gateway_stream.auth.sources.stored_login import StoredLoginSource
+from gateway_stream.auth.store.folder import home_folder
+from gateway_stream.auth.store.kept import KeptLogin
+from gateway_stream.auth.store.login_store import LoginStore
 from gateway_stream.errors import AuthError, ConfigError, GatewayError
 from gateway_stream.gateway.hosts import parse_base
 from gateway_stream.gateway.places import VARIABLES

@@ -19,11 +19,11 @@ from gateway_stream.apps.auth_check import gather, home_of, user_folder
 from gateway_stream.apps.auth_login import origin_in, rests_in
 from gateway_stream.apps.auth_status import entry_of, strategy_of
 from gateway_stream.apps.words import in_command_words
-from gateway_stream.auth.databricks_cli import DatabricksCLI
-from gateway_stream.auth.federation import Federation, FromFile, FromVariable
-from gateway_stream.auth.login_source import StoredLoginSource
-from gateway_stream.auth.logins import StoredOrCLI, StoredOrNothing
-from gateway_stream.auth.unified import Unified
+from gateway_stream.auth.sources.databricks_cli import DatabricksCLI
+from gateway_stream.auth.sources.federation import Federation, FromFile, FromVariable
+from gateway_stream.auth.sources.logins import StoredOrCLI, StoredOrNothing
+from gateway_stream.auth.sources.stored_login import StoredLoginSource
+from gateway_stream.auth.sources.unified import Unified
 from gateway_stream.errors import ConfigError
 from gateway_stream.gateway.profiles import profile_path, read_profile, read_profiles
 

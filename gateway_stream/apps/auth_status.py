@@ -19,13 +19,13 @@ from gateway_stream.apps.auth_check import check, fetch, gather, home_of, open_d
 from gateway_stream.apps.auth_login import rests_in
 from gateway_stream.apps.terminal import show
 from gateway_stream.apps.words import in_command_words, line_of
-from gateway_stream.auth.databricks_cli import DatabricksCLI
-from gateway_stream.auth.fixed import PAT
-from gateway_stream.auth.kept import Entry
-from gateway_stream.auth.login_source import StoredLoginSource
-from gateway_stream.auth.logins import StoredOrCLI, StoredOrNothing
-from gateway_stream.auth.store import LoginStore
-from gateway_stream.auth.unified import Unified
+from gateway_stream.auth.sources.databricks_cli import DatabricksCLI
+from gateway_stream.auth.sources.fixed import PAT
+from gateway_stream.auth.sources.logins import StoredOrCLI, StoredOrNothing
+from gateway_stream.auth.sources.stored_login import StoredLoginSource
+from gateway_stream.auth.sources.unified import Unified
+from gateway_stream.auth.store.kept import Entry
+from gateway_stream.auth.store.login_store import LoginStore
 from gateway_stream.errors import ConfigError, GatewayError
 from gateway_stream.net.clocks import SYSTEM
 from gateway_stream.net.hidden import Hidden

@@ -12,18 +12,23 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from gateway_stream.auth.databricks_cli import DatabricksCLI
-    from gateway_stream.auth.federation import Federation, FromFile, FromGitHub, FromVariable
-    from gateway_stream.auth.fixed import PAT
-    from gateway_stream.auth.login_source import NotLoggedIn, StoredLoginSource
-    from gateway_stream.auth.machine import M2M
-    from gateway_stream.auth.pkce import Authorization, Login
+    from gateway_stream.auth.login.pkce import Authorization, Login
     from gateway_stream.auth.secret import Secret
     from gateway_stream.auth.source import TokenSource
+    from gateway_stream.auth.sources.databricks_cli import DatabricksCLI
+    from gateway_stream.auth.sources.federation import (
+        Federation,
+        FromFile,
+        FromGitHub,
+        FromVariable,
+    )
+    from gateway_stream.auth.sources.fixed import PAT
+    from gateway_stream.auth.sources.machine import M2M
+    from gateway_stream.auth.sources.stored_login import NotLoggedIn, StoredLoginSource
+    from gateway_stream.auth.sources.unified import Unified
+    from gateway_stream.auth.sources.user import U2M
     from gateway_stream.auth.stored import StoredLogin
     from gateway_stream.auth.token import Token
-    from gateway_stream.auth.unified import Unified
-    from gateway_stream.auth.user import U2M
 
 __all__ = [
     "M2M",
@@ -46,23 +51,23 @@ __all__ = [
 ]
 
 _WHERE: Final = {
-    "M2M": "machine",
-    "PAT": "fixed",
-    "U2M": "user",
-    "Authorization": "pkce",
-    "DatabricksCLI": "databricks_cli",
-    "Federation": "federation",
-    "FromFile": "federation",
-    "FromGitHub": "federation",
-    "FromVariable": "federation",
-    "Login": "pkce",
-    "NotLoggedIn": "login_source",
+    "M2M": "sources.machine",
+    "PAT": "sources.fixed",
+    "U2M": "sources.user",
+    "Authorization": "login.pkce",
+    "DatabricksCLI": "sources.databricks_cli",
+    "Federation": "sources.federation",
+    "FromFile": "sources.federation",
+    "FromGitHub": "sources.federation",
+    "FromVariable": "sources.federation",
+    "Login": "login.pkce",
+    "NotLoggedIn": "sources.stored_login",
     "Secret": "secret",
     "StoredLogin": "stored",
-    "StoredLoginSource": "login_source",
+    "StoredLoginSource": "sources.stored_login",
     "Token": "token",
     "TokenSource": "source",
-    "Unified": "unified",
+    "Unified": "sources.unified",
 }
 
 if not TYPE_CHECKING:  # a type checker would take any name for one of ours

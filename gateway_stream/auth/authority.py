@@ -21,8 +21,8 @@ from urllib.parse import quote, quote_plus, urlsplit
 import msgspec
 
 from gateway_stream.auth.discovery import Endpoints, SecretStyle, discover
-from gateway_stream.auth.kept import origin_of
 from gateway_stream.auth.secret import Secret
+from gateway_stream.auth.store.kept import origin_of
 from gateway_stream.auth.token import UNKNOWN_LIFE, Token, expiry_of
 from gateway_stream.auth.withheld import withheld
 from gateway_stream.errors import AuthError, ConfigError, GatewayError, GatewayUnavailable

@@ -6,7 +6,7 @@
 2. the environment;
 3. the profile that ``DATABRICKS_CONFIG_PROFILE`` names, or the file's default;
 4. a login of ``gateway-stream auth login`` for the host;
-5. the Databricks CLI's login for it (4 and 5: `gateway_stream.auth.logins`). In a notebook of Databricks its own
+5. the Databricks CLI's login for it (4 and 5: `gateway_stream.auth.sources.logins`). In a notebook of Databricks its own
    credentials stand in the place of both.
 
 A place speaks of a *method* by its decisive setting: the one that is secret, or that nothing else needs
@@ -49,9 +49,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from gateway_stream.auth.logins import StoredOrCLI, StoredOrNothing
 from gateway_stream.auth.methods import METHODS, NEEDS, Reading, build
 from gateway_stream.auth.source import TokenSource
+from gateway_stream.auth.sources.logins import StoredOrCLI, StoredOrNothing
 from gateway_stream.errors import ConfigError
 from gateway_stream.gateway.places import VARIABLES, Origin
 

@@ -30,8 +30,8 @@ from typing import (
 )
 
 from gateway_stream.auth.secret import MASK, Secret
+from gateway_stream.auth.sources.unified import TEXTS
 from gateway_stream.auth.stored import StoredLogin
-from gateway_stream.auth.unified import TEXTS
 from gateway_stream.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,21 +47,21 @@ _WHOLE: Final = "the source"
 _SECRET: Final = "secret"  # noqa: S105  a key's name
 _HOME: Final = "gateway_stream.auth."
 _SOURCES: Final = {
-    "PAT": "fixed",
-    "M2M": "machine",
-    "U2M": "user",
-    "Federation": "federation",
-    "DatabricksCLI": "databricks_cli",
-    "StoredLoginSource": "login_source",
-    "StoredOrCLI": "logins",
-    "StoredOrNothing": "logins",
-    "Unified": "unified",
+    "PAT": "sources.fixed",
+    "M2M": "sources.machine",
+    "U2M": "sources.user",
+    "Federation": "sources.federation",
+    "DatabricksCLI": "sources.databricks_cli",
+    "StoredLoginSource": "sources.stored_login",
+    "StoredOrCLI": "sources.logins",
+    "StoredOrNothing": "sources.logins",
+    "Unified": "sources.unified",
 }
 _PARTS: Final = {
     "StoredLogin": "stored",
-    "FromVariable": "federation",
-    "FromFile": "federation",
-    "FromGitHub": "federation",
+    "FromVariable": "sources.federation",
+    "FromFile": "sources.federation",
+    "FromGitHub": "sources.federation",
 }
 _MODULES: Final = {**_SOURCES, **_PARTS}
 _FIELDS: Final[dict[str, dict[str, Any]]] = {

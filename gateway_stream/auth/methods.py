@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from gateway_stream.auth.fixed import PAT
-from gateway_stream.auth.machine import M2M
+from gateway_stream.auth.sources.fixed import PAT
+from gateway_stream.auth.sources.machine import M2M
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,7 +130,7 @@ def _m2m(reading: Reading) -> TokenSource:
 
 def _federation(method: str) -> Callable[[Reading], TokenSource]:
     def make(reading: Reading) -> TokenSource:
-        from gateway_stream.auth.federation import (  # noqa: PLC0415  few need it
+        from gateway_stream.auth.sources.federation import (  # noqa: PLC0415  few need it
             Federation,
             FromFile,
             FromGitHub,
@@ -155,7 +155,7 @@ def _federation(method: str) -> Callable[[Reading], TokenSource]:
 
 
 def _databricks_cli(reading: Reading) -> TokenSource:
-    from gateway_stream.auth.databricks_cli import DatabricksCLI  # noqa: PLC0415  few need it
+    from gateway_stream.auth.sources.databricks_cli import DatabricksCLI  # noqa: PLC0415  few need it
 
     return DatabricksCLI(
         host=reading.workspace,
@@ -166,19 +166,19 @@ def _databricks_cli(reading: Reading) -> TokenSource:
 
 
 def _stored_login(reading: Reading) -> TokenSource:
-    from gateway_stream.auth.login_source import StoredLoginSource  # noqa: PLC0415  few need it
+    from gateway_stream.auth.sources.stored_login import StoredLoginSource  # noqa: PLC0415  few need it
 
     return StoredLoginSource(host=reading.home, profile=reading.profile)
 
 
 def _unified(reading: Reading) -> TokenSource:
-    from gateway_stream.auth.unified import Unified  # noqa: PLC0415  few need it
+    from gateway_stream.auth.sources.unified import Unified  # noqa: PLC0415  few need it
 
     return Unified(host=reading.home, profile=reading.cli_profile)
 
 
 def _left_to_sdk(method: str, reading: Reading) -> TokenSource:
-    from gateway_stream.auth.unified import Unified  # noqa: PLC0415  few need it
+    from gateway_stream.auth.sources.unified import Unified  # noqa: PLC0415  few need it
 
     told = {name: reading.get(name) for name in ("account_id", "workspace_id", *_SDK[method])}
     settings: dict[str, str | Secret] = {name: value for name, value in told.items() if value}

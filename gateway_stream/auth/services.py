@@ -20,10 +20,10 @@ import inspect
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-from gateway_stream.auth.function import Function, TokenFunction
 from gateway_stream.auth.secret import Secret
 from gateway_stream.auth.service import IDLE, TokenService
 from gateway_stream.auth.source import TokenSource
+from gateway_stream.auth.sources.function import Function, TokenFunction
 from gateway_stream.errors import ConfigError
 from gateway_stream.net.clocks import SYSTEM
 

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from gateway_stream.auth import Secret
-from gateway_stream.auth.kept import KeptLogin
-from gateway_stream.auth.store import LoginStore
+from gateway_stream.auth.store.kept import KeptLogin
+from gateway_stream.auth.store.login_store import LoginStore
 from gateway_stream.testing import DeviceFlow, FakeGateway, Issuer, Reply
 from tests.apps.commands import COMMAND, run, surroundings, told
 from tests.auth.people import kept, visit

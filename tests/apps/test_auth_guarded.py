@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from gateway_stream.auth.kept import KeptLogin
+from gateway_stream.auth.store.kept import KeptLogin
 from gateway_stream.testing import FakeGateway, Reply
 from tests.apps.commands import run, shell, told
 from tests.apps.test_auth import ME, all_of, files_of, store_of, write_profiles

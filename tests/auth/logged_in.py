@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway_stream.auth.kept import KeptLogin
-from gateway_stream.auth.own_desk import open_desk
-from gateway_stream.auth.store import LoginStore
+from gateway_stream.auth.login.own_desk import open_desk
+from gateway_stream.auth.store.kept import KeptLogin
+from gateway_stream.auth.store.login_store import LoginStore
 from tests.auth.people import kept
 
 if TYPE_CHECKING:
     from gateway_stream.auth import Token
-    from gateway_stream.auth.login_source import StoredLoginSource
+    from gateway_stream.auth.sources.stored_login import StoredLoginSource
     from gateway_stream.auth.stored import StoredLogin
     from gateway_stream.testing import FakeGateway, Issuer
 

@@ -11,12 +11,12 @@ import pytest
 
 from gateway_stream import Client
 from gateway_stream.auth import M2M, PAT, Secret
-from gateway_stream.auth.databricks_cli import DatabricksCLI
-from gateway_stream.auth.federation import Federation, FromFile, FromGitHub, FromVariable
-from gateway_stream.auth.login_source import StoredLoginSource
-from gateway_stream.auth.logins import StoredOrCLI, StoredOrNothing
 from gateway_stream.auth.methods import METHODS
-from gateway_stream.auth.unified import Unified
+from gateway_stream.auth.sources.databricks_cli import DatabricksCLI
+from gateway_stream.auth.sources.federation import Federation, FromFile, FromGitHub, FromVariable
+from gateway_stream.auth.sources.logins import StoredOrCLI, StoredOrNothing
+from gateway_stream.auth.sources.stored_login import StoredLoginSource
+from gateway_stream.auth.sources.unified import Unified
 from gateway_stream.errors import ConfigError
 from gateway_stream.gateway.settings import Settings, resolve
 

@@ -12,16 +12,16 @@ import msgspec
 import pytest
 
 from gateway_stream.auth import M2M, PAT, Secret
-from gateway_stream.auth.databricks_cli import DatabricksCLI
 from gateway_stream.auth.dump import dump, load
-from gateway_stream.auth.federation import Federation, FromFile, FromGitHub, FromVariable
-from gateway_stream.auth.function import Function
-from gateway_stream.auth.login_source import StoredLoginSource
-from gateway_stream.auth.logins import StoredOrCLI, StoredOrNothing
-from gateway_stream.auth.store import LoginStore
+from gateway_stream.auth.sources.databricks_cli import DatabricksCLI
+from gateway_stream.auth.sources.federation import Federation, FromFile, FromGitHub, FromVariable
+from gateway_stream.auth.sources.function import Function
+from gateway_stream.auth.sources.logins import StoredOrCLI, StoredOrNothing
+from gateway_stream.auth.sources.stored_login import StoredLoginSource
+from gateway_stream.auth.sources.unified import Unified
+from gateway_stream.auth.sources.user import U2M
+from gateway_stream.auth.store.login_store import LoginStore
 from gateway_stream.auth.stored import StoredLogin
-from gateway_stream.auth.unified import Unified
-from gateway_stream.auth.user import U2M
 from gateway_stream.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 from gateway_stream import Client, GatewayError
 from gateway_stream.auth import M2M, PAT, Secret
 from gateway_stream.auth.dump import dump, load
-from gateway_stream.auth.federation import Federation
-from gateway_stream.auth.kept import KeptLogin
-from gateway_stream.auth.login_source import StoredLoginSource
-from gateway_stream.auth.own_desk import open_desk
-from gateway_stream.auth.store import LoginStore
+from gateway_stream.auth.login.own_desk import open_desk
+from gateway_stream.auth.sources.federation import Federation
+from gateway_stream.auth.sources.stored_login import StoredLoginSource
+from gateway_stream.auth.sources.unified import Unified
+from gateway_stream.auth.sources.user import U2M
+from gateway_stream.auth.store.kept import KeptLogin
+from gateway_stream.auth.store.login_store import LoginStore
 from gateway_stream.auth.stored import StoredLogin
-from gateway_stream.auth.unified import Unified
-from gateway_stream.auth.user import U2M
 from gateway_stream.testing import FakeGateway, Reply
 from tests.live.cassette import Cassette
 from tests.support.keyrings import TestKeyring, keyring_of_this_machine

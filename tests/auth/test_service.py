@@ -24,8 +24,8 @@ from gateway_stream import (
     TimedOut,
 )
 from gateway_stream.auth import M2M, PAT, Secret, Token
-from gateway_stream.auth.function import Function
 from gateway_stream.auth.service import IDLE, RECALL, SETTLING, Credentials, TokenService
+from gateway_stream.auth.sources.function import Function
 from gateway_stream.auth.token import UNKNOWN_LIFE, expiry_of
 from gateway_stream.testing import FakeGateway, Issuer, Reply
 from tests.support.clock import HandClock, settle

@@ -12,9 +12,9 @@ import pytest
 
 from gateway_stream import ConfigError
 from gateway_stream.auth import M2M, PAT, Secret
-from gateway_stream.auth.function import Function
 from gateway_stream.auth.service import IDLE
 from gateway_stream.auth.services import NAMES, TokenServices, as_source
+from gateway_stream.auth.sources.function import Function
 from tests.support.clock import HandClock, settle
 from tests.support.mint import Mint, a_state
 

@@ -20,10 +20,10 @@ from databricks.sdk.environments import ALL_ENVS
 
 from gateway_stream.auth import M2M, PAT, Secret
 from gateway_stream.auth.authority import Desk
-from gateway_stream.auth.federation import Federation, FromFile
-from gateway_stream.auth.logins import StoredOrCLI, StoredOrNothing
 from gateway_stream.auth.methods import scopes_of
-from gateway_stream.auth.unified import Unified
+from gateway_stream.auth.sources.federation import Federation, FromFile
+from gateway_stream.auth.sources.logins import StoredOrCLI, StoredOrNothing
+from gateway_stream.auth.sources.unified import Unified
 from gateway_stream.errors import ConfigError
 from gateway_stream.gateway.hosts import is_databricks, parse_base
 from gateway_stream.gateway.places import VARIABLES
@@ -53,8 +53,8 @@ TAKEN: Final = {
     "azure_environment": "likewise",
 }
 ELSEWHERE: Final = {
-    "cli_scope": "tests/auth/test_databricks_cli.py",
-    "cli_expiry": "tests/auth/test_databricks_cli.py",
+    "cli_scope": "tests/auth/sources/test_databricks_cli.py",
+    "cli_expiry": "tests/auth/sources/test_databricks_cli.py",
 }
 DEVIATIONS: Final = {
     "dsn": "an address with credentials in it is refused; user and password are variables of their own",
@@ -139,7 +139,7 @@ def test_credentials_are_chosen_as_in_the_sdk(case: dict[str, Any], tmp_path: Pa
     unpack(case["home"], tmp_path)
     expected = case["expected"]
     if "error_contains" in expected:
-        # Which error databricks-sdk has for them is held in tests/auth/test_unified.py.
+        # Which error databricks-sdk has for them is held in tests/auth/sources/test_unified.py.
         assert not has_credentials(case, tmp_path)
         return
     if urlsplit(expected["host"]).netloc.startswith("accounts."):

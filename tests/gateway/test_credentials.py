@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_stream.auth import M2M, PAT
-from gateway_stream.auth.databricks_cli import DatabricksCLI
-from gateway_stream.auth.login_source import StoredLoginSource
-from gateway_stream.auth.logins import StoredOrCLI, StoredOrNothing
+from gateway_stream.auth.sources.databricks_cli import DatabricksCLI
+from gateway_stream.auth.sources.logins import StoredOrCLI, StoredOrNothing
+from gateway_stream.auth.sources.stored_login import StoredLoginSource
 from gateway_stream.errors import ConfigError
 from tests.gateway.places import FILE, LOCAL, OTHER, PROFILED, G, W, settings, token_of
 

@@ -27,8 +27,8 @@ import pytest
 
 from gateway_stream import Client
 from gateway_stream.auth import PAT
-from gateway_stream.auth.own_desk import open_desk
-from gateway_stream.auth.store import LoginStore
+from gateway_stream.auth.login.own_desk import open_desk
+from gateway_stream.auth.store.login_store import LoginStore
 from gateway_stream.gateway.settings import resolve
 
 pytestmark = pytest.mark.live

@@ -20,8 +20,8 @@ import pytest
 from gateway_stream import AuthError, Client, ConfigError, Message, ToolResultPart, Turn
 from gateway_stream.apps.auth_check import fetch, gather, open_desk_for
 from gateway_stream.apps.auth_status import entry_of
-from gateway_stream.auth.login_source import StoredLoginSource
-from gateway_stream.auth.logins import StoredOrCLI, StoredOrNothing
+from gateway_stream.auth.sources.logins import StoredOrCLI, StoredOrNothing
+from gateway_stream.auth.sources.stored_login import StoredLoginSource
 from gateway_stream.wire.family import check_grammar
 from tests.live.cassette import Cassette
 

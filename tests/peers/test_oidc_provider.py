@@ -12,10 +12,10 @@ import pytest
 from gateway_stream import Client
 from gateway_stream.auth import M2M, Secret
 from gateway_stream.auth.authority import Desk
-from gateway_stream.auth.login import log_in
-from gateway_stream.auth.own_desk import open_desk
-from gateway_stream.auth.pkce import Login
-from gateway_stream.auth.user import U2M, refreshed
+from gateway_stream.auth.login.interactive import log_in
+from gateway_stream.auth.login.own_desk import open_desk
+from gateway_stream.auth.login.pkce import Login
+from gateway_stream.auth.sources.user import U2M, refreshed
 from gateway_stream.errors import AuthError
 from gateway_stream.net.clocks import SYSTEM
 from gateway_stream.testing import FakeGateway, Reply

@@ -21,9 +21,9 @@ from typing import Any, Final
 import anyio
 
 from gateway_stream import Client
-from gateway_stream.auth.login_source import StoredLoginSource
-from gateway_stream.auth.own_desk import open_desk
-from gateway_stream.auth.store import LoginStore
+from gateway_stream.auth.login.own_desk import open_desk
+from gateway_stream.auth.sources.stored_login import StoredLoginSource
+from gateway_stream.auth.store.login_store import LoginStore
 
 HOME: Final = os.environ["GATEWAY_STREAM_HOME"]
 ON_FILES: Final = ("open", "os.listdir", "os.mkdir", "os.remove", "os.rename")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gateway_stream.auth import Secret
-from gateway_stream.auth.kept import KeptLogin
+from gateway_stream.auth.store.kept import KeptLogin
 from gateway_stream.auth.stored import StoredLogin
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gateway_stream.auth.store import LoginStore
+    from gateway_stream.auth.store.login_store import LoginStore
 
 HOST: Final = "https://adb-1.1.azuredatabricks.net"
 ACCESS, REFRESH = "planted-access", "planted-refresh"

@@ -43,7 +43,7 @@ A web back end, whole::
             async for text in stream.text():
                 await request.send(text)
 
-A program on a person's own machine logs in by `gateway_stream.auth.login`.
+A program on a person's own machine logs in by `gateway_stream.auth.login.interactive`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 import msgspec
 
 from gateway_stream.auth.authority import OAuthClient, remedy_for
-from gateway_stream.auth.own_desk import open_desk
+from gateway_stream.auth.login.own_desk import open_desk
 from gateway_stream.auth.secret import Secret
 from gateway_stream.auth.stored import PUBLIC_CLIENT, StoredLogin
 from gateway_stream.errors import AuthError, ConfigError, GatewayError

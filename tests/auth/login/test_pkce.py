@@ -12,8 +12,8 @@ from gateway_stream import Client, ConfigError
 from gateway_stream.auth import Secret
 from gateway_stream.auth.authority import Desk
 from gateway_stream.auth.discovery import Endpoints
-from gateway_stream.auth.own_desk import open_desk
-from gateway_stream.auth.pkce import (
+from gateway_stream.auth.login.own_desk import open_desk
+from gateway_stream.auth.login.pkce import (
     Login,
     authorize_url,
     challenge_of,
@@ -21,7 +21,7 @@ from gateway_stream.auth.pkce import (
     make_verifier,
     read_redirect,
 )
-from gateway_stream.auth.user import U2M
+from gateway_stream.auth.sources.user import U2M
 from gateway_stream.errors import AuthError, ConnectError, GatewayError
 from gateway_stream.testing import FakeGateway, Fault, Issuer, Reply
 from tests.auth.people import query_of, visit

@@ -22,7 +22,7 @@ import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 from anyio.streams.stapled import MultiListener
 
-from gateway_stream.auth.pkce import REDIRECT, read_redirect
+from gateway_stream.auth.login.pkce import REDIRECT, read_redirect
 from gateway_stream.errors import AuthError, ConfigError
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from gateway_stream.net.hidden import Hidden
 
 if TYPE_CHECKING:
     from gateway_stream.auth.authority import Desk
-    from gateway_stream.auth.pkce import Login
+    from gateway_stream.auth.login.pkce import Login
     from gateway_stream.auth.stored import StoredLogin
 
 __all__ = ["Device", "begin_device", "finish_device"]

@@ -66,7 +66,7 @@ class StoredOrCLI(msgspec.Struct, frozen=True, kw_only=True):
             ConfigError: only a gateway's own host is known, and no token is stored for it.
             GatewayError: whoever gives the tokens cannot be reached.
         """
-        from gateway_stream.auth.databricks_cli import DatabricksCLI  # noqa: PLC0415  few need it
+        from gateway_stream.auth.sources.databricks_cli import DatabricksCLI  # noqa: PLC0415  few need it
 
         token = await _stored(self.host or self.gateway, self.profile, desk, instead_of)
         if token is not None:
@@ -128,7 +128,7 @@ async def _stored(
     host: str, profile: str | None, desk: Desk, instead_of: Token | None
 ) -> Token | None:
     """The stored login's token, if there is one."""
-    from gateway_stream.auth.login_source import (  # noqa: PLC0415  few need it
+    from gateway_stream.auth.sources.stored_login import (  # noqa: PLC0415  few need it
         NotLoggedIn,
         StoredLoginSource,
     )

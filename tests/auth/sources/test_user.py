@@ -17,10 +17,10 @@ import pytest
 
 from gateway_stream import Client
 from gateway_stream.auth import Secret
-from gateway_stream.auth.own_desk import open_desk
+from gateway_stream.auth.login.own_desk import open_desk
+from gateway_stream.auth.sources.user import U2M, OnRotate, refreshed
 from gateway_stream.auth.stored import StoredLogin
 from gateway_stream.auth.token import UNKNOWN_LIFE
-from gateway_stream.auth.user import U2M, OnRotate, refreshed
 from gateway_stream.errors import AuthError, GatewayError
 from gateway_stream.testing import FakeGateway, Fault, Issuer, Reply
 from tests.auth.people import kept
@@ -461,9 +461,9 @@ async def test_a_client_that_closes_during_a_renewal_loses_no_login(
 FORKED = """
 import os, anyio
 from gateway_stream.auth import Secret
-from gateway_stream.auth.own_desk import open_desk
+from gateway_stream.auth.login.own_desk import open_desk
 from gateway_stream.auth.stored import StoredLogin
-from gateway_stream.auth.user import U2M
+from gateway_stream.auth.sources.user import U2M
 
 source = U2M(StoredLogin(host="https://h.example", access_token=Secret("kept")))
 

@@ -15,9 +15,9 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from gateway_stream.auth.file_lock import FileLock
-from gateway_stream.auth.shelves import MemoryShelf
-from gateway_stream.auth.store import Alone, LoginStore
+from gateway_stream.auth.store.file_lock import FileLock
+from gateway_stream.auth.store.login_store import Alone, LoginStore
+from gateway_stream.auth.store.shelves import MemoryShelf
 from gateway_stream.errors import AuthError
 from tests.support.keyrings import TestKeyring, keyring_of_this_machine
 from tests.support.stores import (
@@ -227,7 +227,7 @@ def test_a_lock_file_that_was_removed_locks_nobody_out_and_lets_no_two_in(tmp_pa
 INTERLEAVED: Final = """
 import sys
 from pathlib import Path
-from gateway_stream.auth.file_lock import FileLock
+from gateway_stream.auth.store.file_lock import FileLock
 
 path = Path(sys.argv[1])
 first, second, third = FileLock(path), FileLock(path), FileLock(path)

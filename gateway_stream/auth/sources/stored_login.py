@@ -2,7 +2,7 @@
 
 A stored token that serves is given as it is. One that is to be replaced is looked for in the store first,
 because another process may have renewed it meanwhile; if none did, the login is held (see
-`gateway_stream.auth.store`), looked at once more, renewed and stored, and only then is its token given. So of
+`gateway_stream.auth.store.login_store`), looked at once more, renewed and stored, and only then is its token given. So of
 many processes one asks the server, and a refresh token is used once.
 
 **A rotated refresh token is stored before anything else is done with what came with it.** Before the server
@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-from gateway_stream.auth.kept import origin_of
-from gateway_stream.auth.store import LoginStore
-from gateway_stream.auth.user import refreshed
+from gateway_stream.auth.sources.user import refreshed
+from gateway_stream.auth.store.kept import origin_of
+from gateway_stream.auth.store.login_store import LoginStore
 from gateway_stream.errors import AuthError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from gateway_stream.auth.authority import Desk
-    from gateway_stream.auth.kept import Entry, KeptLogin
+    from gateway_stream.auth.store.kept import Entry, KeptLogin
     from gateway_stream.auth.token import Token
 
 __all__ = ["NotLoggedIn", "StoredLoginSource"]

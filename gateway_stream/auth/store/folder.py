@@ -34,9 +34,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from gateway_stream.auth import keyring_store, private_files
-from gateway_stream.auth.file_lock import FileLock
-from gateway_stream.auth.kept import (
+from gateway_stream.auth.store import keyring_store, private_files
+from gateway_stream.auth.store.file_lock import FileLock
+from gateway_stream.auth.store.kept import (
     DIGITS,
     Entry,
     KeptLogin,
@@ -46,14 +46,14 @@ from gateway_stream.auth.kept import (
     read_entry,
     read_kept,
 )
-from gateway_stream.auth.keyring_store import KeyringFailed, KeyringMissing, KeyringUnsure
+from gateway_stream.auth.store.keyring_store import KeyringFailed, KeyringMissing, KeyringUnsure
 from gateway_stream.errors import AuthError, ConfigError
 from gateway_stream.net.hidden import Hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from gateway_stream.auth.kept import Rests
+    from gateway_stream.auth.store.kept import Rests
 
 __all__ = ["FolderShelf", "home_folder"]
 

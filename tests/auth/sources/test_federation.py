@@ -14,8 +14,8 @@ import pytest
 
 from gateway_stream import Client
 from gateway_stream.auth import Secret
-from gateway_stream.auth.federation import Federation, FromFile, FromGitHub, FromVariable
-from gateway_stream.auth.own_desk import open_desk
+from gateway_stream.auth.login.own_desk import open_desk
+from gateway_stream.auth.sources.federation import Federation, FromFile, FromGitHub, FromVariable
 from gateway_stream.errors import AuthError, ConfigError, GatewayError
 from gateway_stream.testing import FakeGateway, Issuer, Received, Reply
 from tests.support.corpus import conformance, needs_corpus
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway_stream.auth.authority import Desk
-    from gateway_stream.auth.federation import Supplier
+    from gateway_stream.auth.sources.federation import Supplier
 
 ACCOUNT = "00000000-0000-0000-0000-000000000001"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -186,7 +186,7 @@ async def test_a_jwt_that_no_policy_takes_is_told_by_its_claims(
     assert "issuer 'https://issuer.example', subject 'job', audience 'others'" in told
     assert caught.value.code == "invalid_request"
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    ours = [line for line in shown.format() if "/gateway_stream/auth/federation" in line]
+    ours = [line for line in shown.format() if "/gateway_stream/auth/sources/federation" in line]
     assert ours
     assert not any(jwt in line for line in [told, *ours])
 

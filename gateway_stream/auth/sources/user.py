@@ -65,7 +65,7 @@ class U2M:
     again by ``load``.
 
     Args:
-        stored: the login, as `gateway_stream.auth.pkce.Login` or ``on_rotate`` gave it.
+        stored: the login, as `gateway_stream.auth.login.pkce.Login` or ``on_rotate`` gave it.
         client_id: the app that the person let in, where the login does not say.
         client_secret: its secret, if it has one.
         on_rotate: stores the login each time that it was renewed, in place of the one before. If it

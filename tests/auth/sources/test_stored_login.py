@@ -12,9 +12,9 @@ import pytest
 
 from gateway_stream import AuthError, Client, ConfigError
 from gateway_stream.auth import Secret, Token
-from gateway_stream.auth.kept import KeptLogin
-from gateway_stream.auth.login_source import NotLoggedIn, StoredLoginSource
-from gateway_stream.auth.store import LoginStore
+from gateway_stream.auth.sources.stored_login import NotLoggedIn, StoredLoginSource
+from gateway_stream.auth.store.kept import KeptLogin
+from gateway_stream.auth.store.login_store import LoginStore
 from gateway_stream.testing import FakeGateway, Issuer, Reply
 from tests.auth.logged_in import fetch, log_in, stored
 from tests.auth.people import kept

@@ -16,8 +16,8 @@ import pytest
 
 from gateway_stream import Client
 from gateway_stream.auth import Secret, Token
-from gateway_stream.auth.databricks_cli import ATTEMPTS, SECONDS, DatabricksCLI
-from gateway_stream.auth.own_desk import open_desk
+from gateway_stream.auth.login.own_desk import open_desk
+from gateway_stream.auth.sources.databricks_cli import ATTEMPTS, SECONDS, DatabricksCLI
 from gateway_stream.auth.token import UNKNOWN_LIFE
 from gateway_stream.errors import AuthError, ConfigError, TimedOut
 from gateway_stream.testing import FakeGateway, Reply

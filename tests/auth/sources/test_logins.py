@@ -11,8 +11,8 @@ import pytest
 
 from gateway_stream import AuthError, Client, ConfigError
 from gateway_stream.auth import PAT, Secret
-from gateway_stream.auth.kept import KeptLogin
-from gateway_stream.auth.store import LoginStore
+from gateway_stream.auth.store.kept import KeptLogin
+from gateway_stream.auth.store.login_store import LoginStore
 from gateway_stream.sending import send_authorized
 from gateway_stream.testing import FakeGateway, Reply
 

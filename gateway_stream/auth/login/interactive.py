@@ -3,8 +3,8 @@
 Three ways, in this order:
 
 1. *The browser of this machine*, where there is one: it is sent to the host and comes back to a port here
-   (`gateway_stream.auth.loopback`).
-2. *A browser anywhere, with a code* that is shown here (`gateway_stream.auth.device`), where the host has
+   (`gateway_stream.auth.login.loopback`).
+2. *A browser anywhere, with a code* that is shown here (`gateway_stream.auth.login.device`), where the host has
    that for the app.
 3. *A browser anywhere, and back by hand*: it ends at an address that does not exist there and holds the
    code. The person copies that address, whose state is checked, or the code alone, which only the verifier of
@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import msgspec
 
-from gateway_stream.auth.device import begin_device, finish_device
-from gateway_stream.auth.loopback import listen
-from gateway_stream.auth.own_desk import open_desk
-from gateway_stream.auth.pkce import read_redirect
+from gateway_stream.auth.login.device import begin_device, finish_device
+from gateway_stream.auth.login.loopback import listen
+from gateway_stream.auth.login.own_desk import open_desk
+from gateway_stream.auth.login.pkce import read_redirect
 from gateway_stream.auth.secret import Secret
 from gateway_stream.errors import AuthError, TimedOut
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from gateway_stream.auth.authority import Desk
-    from gateway_stream.auth.pkce import Login
+    from gateway_stream.auth.login.pkce import Login
     from gateway_stream.auth.stored import StoredLogin
 
 __all__ = ["SECONDS", "has_browser", "log_in", "open_in_browser"]

@@ -19,7 +19,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from gateway_stream.auth.private_files import telling
+from gateway_stream.auth.store.private_files import telling
 
 if TYPE_CHECKING:
     from pathlib import Path

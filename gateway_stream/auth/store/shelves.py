@@ -1,4 +1,4 @@
-"""What keeps logins: a shelf. `gateway_stream.auth.folder` keeps them on the disk, `MemoryShelf` does not.
+"""What keeps logins: a shelf. `gateway_stream.auth.store.folder` keeps them on the disk, `MemoryShelf` does not.
 
 A shelf blocks and is used in threads. What changes a login is done by the holder of its lock.
 """
@@ -9,16 +9,16 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from gateway_stream.auth.kept import Entry
+from gateway_stream.auth.store.kept import Entry
 
 if TYPE_CHECKING:
-    from gateway_stream.auth.kept import KeptLogin, LoginKey
+    from gateway_stream.auth.store.kept import KeptLogin, LoginKey
 
 __all__ = ["Lock", "MemoryShelf", "Shelf"]
 
 
 class Lock(Protocol):
-    """See `gateway_stream.auth.file_lock.FileLock`."""
+    """See `gateway_stream.auth.store.file_lock.FileLock`."""
 
     def attempt(self) -> bool:
         """Take it, if it is free."""

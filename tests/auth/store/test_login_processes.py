@@ -13,7 +13,7 @@ import anyio
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from gateway_stream.auth.login_source import StoredLoginSource
+from gateway_stream.auth.sources.stored_login import StoredLoginSource
 from gateway_stream.testing import FakeGateway, Issuer, Reply
 from tests.auth.logged_in import fetch, log_in, stored
 

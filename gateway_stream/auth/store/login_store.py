@@ -1,12 +1,12 @@
 """The store of logins: what ``gateway-stream auth login`` leaves, and every process of the user shares.
 
 Secrets rest in the system's keyring where there is one, else in a file, in memory on request; see
-`gateway_stream.auth.folder`. What is stored where stands in an index without secrets, so for a host that nobody
+`gateway_stream.auth.store.folder`. What is stored where stands in an index without secrets, so for a host that nobody
 logged in to no keyring is asked and nobody is asked to unlock one. Other tools' stores are never touched.
 
 **Together.** Many processes read a login at any time, and one at a time changes it: whoever holds its lock
 (`LoginStore.alone`). What was read before the lock was taken may be old by then, so a holder reads again.
-Who dies while holding it holds it no more (`gateway_stream.auth.file_lock`). Who waits can be cancelled, and
+Who dies while holding it holds it no more (`gateway_stream.auth.store.file_lock`). Who waits can be cancelled, and
 gives up after `PATIENCE` seconds, for a holder may be alive and stuck.
 
 **To the end.** A change that has begun is made whoever is cancelled: it runs in a thread of its own, which gives
@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Final, Self
 import anyio
 import anyio.to_thread
 
-from gateway_stream.auth.folder import FolderShelf, home_folder
-from gateway_stream.auth.kept import Entry, KeptLogin, LoginKey, Rests, origin_of
-from gateway_stream.auth.shelves import MemoryShelf
+from gateway_stream.auth.store.folder import FolderShelf, home_folder
+from gateway_stream.auth.store.kept import Entry, KeptLogin, LoginKey, Rests, origin_of
+from gateway_stream.auth.store.shelves import MemoryShelf
 from gateway_stream.errors import AuthError, ConfigError, GatewayError
 from gateway_stream.net.hidden import Hidden
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from gateway_stream.auth.shelves import Lock, Shelf
+    from gateway_stream.auth.store.shelves import Lock, Shelf
 
 __all__ = ["PATIENCE", "Alone", "Entry", "KeptLogin", "LoginKey", "LoginStore", "Rests"]
 

@@ -17,9 +17,9 @@ import pytest
 from gateway_stream import Client
 from gateway_stream.auth import Secret, Token
 from gateway_stream.auth.dump import dump, load
-from gateway_stream.auth.own_desk import open_desk
+from gateway_stream.auth.login.own_desk import open_desk
+from gateway_stream.auth.sources.unified import Unified
 from gateway_stream.auth.token import UNKNOWN_LIFE
-from gateway_stream.auth.unified import Unified
 from gateway_stream.errors import AuthError, ConfigError, GatewayError
 from gateway_stream.testing import FakeGateway, Issuer, Received, Reply
 from tests.support.corpus import conformance, needs_corpus
@@ -423,7 +423,7 @@ def test_credentials_of_google_may_be_a_whole_file() -> None:
 async def test_the_credentials_are_those_that_databricks_sdk_takes_for_such() -> None:
     from databricks.sdk.core import Config
 
-    from gateway_stream.auth.unified import _SENSITIVE
+    from gateway_stream.auth.sources.unified import _SENSITIVE
 
     assert {
         attribute.name for attribute in Config.attributes() if attribute.sensitive

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_stream.auth import Secret
-from gateway_stream.auth.folder import FolderShelf
-from gateway_stream.auth.kept import KeptLogin, LoginKey, origin_of, read_kept
 from gateway_stream.auth.secret import MASK
-from gateway_stream.auth.store import LoginStore
+from gateway_stream.auth.store.folder import FolderShelf
+from gateway_stream.auth.store.kept import KeptLogin, LoginKey, origin_of, read_kept
+from gateway_stream.auth.store.login_store import LoginStore
 from gateway_stream.auth.stored import StoredLogin
 from gateway_stream.errors import ConfigError
 from tests.support.keyrings import TestKeyring, keyring_of_this_machine

@@ -10,8 +10,8 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from gateway_stream.auth.folder import home_folder
-from gateway_stream.auth.store import LoginStore
+from gateway_stream.auth.store.folder import home_folder
+from gateway_stream.auth.store.login_store import LoginStore
 from gateway_stream.errors import AuthError, ConfigError
 from tests.support.keyrings import FAILS, NULL, TestKeyring, keyring_of_this_machine
 from tests.support.stores import (

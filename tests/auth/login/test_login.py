@@ -17,10 +17,10 @@ import anyio.to_thread
 import pytest
 
 from gateway_stream.auth.authority import Desk
-from gateway_stream.auth.login import has_browser, log_in
-from gateway_stream.auth.loopback import PORTS, Loopback, listen
-from gateway_stream.auth.own_desk import open_desk
-from gateway_stream.auth.pkce import Login
+from gateway_stream.auth.login.interactive import has_browser, log_in
+from gateway_stream.auth.login.loopback import PORTS, Loopback, listen
+from gateway_stream.auth.login.own_desk import open_desk
+from gateway_stream.auth.login.pkce import Login
 from gateway_stream.errors import AuthError, ConfigError, GatewayError, TimedOut
 from gateway_stream.testing import DeviceFlow, FakeGateway, Fault, Issuer, Reply
 from tests.auth.people import query_of, visit
@@ -116,11 +116,11 @@ async def test_a_browser_here_logs_in(login: Login, gateway: FakeGateway) -> Non
 async def test_the_browser_that_the_environment_names_is_opened(
     gateway: FakeGateway,
 ) -> None:
-    player = "import sys\nfrom tests.auth.test_login import browse\nbrowse(sys.argv[1])"
+    player = "import sys\nfrom tests.auth.login.test_login import browse\nbrowse(sys.argv[1])"
     program = (
         "import anyio, functools, sys\n"
-        "from gateway_stream.auth.login import log_in\n"
-        "from gateway_stream.auth.pkce import Login\n"
+        "from gateway_stream.auth.login.interactive import log_in\n"
+        "from gateway_stream.auth.login.pkce import Login\n"
         f"login = Login(host={gateway.url!r}, redirect_uri={ANY_PORT!r})\n"
         "stored = anyio.run(functools.partial(log_in, login, show=print, ask=None))\n"
         "print('scopes', *stored.scopes)\n"

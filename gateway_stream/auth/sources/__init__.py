@@ -1,0 +1,1 @@
+"""What tokens come from: a module for each way. `gateway_stream.auth.source` says what a source is."""

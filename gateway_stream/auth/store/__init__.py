@@ -1,0 +1,1 @@
+"""Where logins rest: one store, which all processes of a user share."""
