@@ -82,6 +82,7 @@ async def sign_in(host: str | None, profile: str | None, *, open_browser: bool) 
 
 async def _sign_in(settings: Settings, profile: str | None, *, open_browser: bool) -> str:
     store = LoginStore()
+    await store.prepare()
     async with open_desk_for(settings) as desk:
         login = Login(host=desk.host(None, "a login"), account_id=settings.account_id)
         stored = await log_in(

@@ -439,6 +439,17 @@ async def test_a_token_of_the_environment_is_printed_where_it_may_go(
     assert (done.returncode, done.stdout) == (0, b"dapi-1\n")
 
 
+async def test_nobody_logs_in_for_a_login_that_cannot_be_stored(
+    workspace: FakeGateway, user: dict[str, str]
+) -> None:
+    write_profiles(user, "")  # a file, where a folder is wanted
+    at = {**user, "GATEWAY_STREAM_HOME": f"{user['HOME']}/.databrickscfg/home"}
+    done = await run("auth", "login", "--host", workspace.url, **at)
+    assert done.returncode == 4
+    assert len(told(done)) == 1
+    assert workspace.requests == []
+
+
 async def test_a_login_says_that_requests_do_not_use_it(
     workspace: FakeGateway, user: dict[str, str]
 ) -> None:

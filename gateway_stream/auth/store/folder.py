@@ -26,7 +26,9 @@ Everything here blocks, and is called in threads.
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -158,6 +160,16 @@ class FolderShelf:
             place = "the keyring's entry" if entry.rests == "keyring" else str(path)
             raise _damaged(place, key.host)
         return kept
+
+    def prepare(self) -> None:
+        """See to it that a new login could be written.
+
+        Raises:
+            ConfigError: nothing can be written.
+        """
+        probe = self._path(f"probe-{os.getpid()}-{threading.get_ident()}", ".secret")
+        private_files.make_private(probe.parent)
+        private_files.rehearse(probe)
 
     def rehearse(self, name: str) -> Entry | None:
         """See to it that a renewed login can be written: what cannot be stored must not be fetched.

@@ -104,6 +104,14 @@ class LoginStore:
         """
         return await anyio.to_thread.run_sync(self._shelf.read, key)
 
+    async def prepare(self) -> None:
+        """See to it that a login can be stored, before somebody logs in for it.
+
+        Raises:
+            ConfigError: it cannot be stored.
+        """
+        await anyio.to_thread.run_sync(self._shelf.prepare)
+
     async def save(self, kept: KeptLogin) -> None:
         """Store a new login, in place of the one before.
 

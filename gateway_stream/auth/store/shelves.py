@@ -42,6 +42,9 @@ class Shelf(Protocol):
     def read(self, key: LoginKey) -> KeptLogin | None:
         """A login with its secrets."""
 
+    def prepare(self) -> None:
+        """Fail now, if no new login could be kept."""
+
     def rehearse(self, name: str) -> Entry | None:
         """Fail now, if a write would. Gives what the index says of the login."""
 
@@ -74,6 +77,9 @@ class MemoryShelf:
         """A login; ``None`` if there is none."""
         kept = self._kept.get(key.name)
         return kept[1] if kept else None
+
+    def prepare(self) -> None:
+        """Memory takes any."""
 
     def rehearse(self, name: str) -> Entry | None:
         """Memory takes it."""
