@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 
 import hypothesis
 import pytest
@@ -22,7 +23,13 @@ hypothesis.settings.register_profile("slow", deadline=None, max_examples=2000)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse a corpus that is not there, and choose how hypothesis searches."""
+    """Refuse a corpus that is not there, and choose how hypothesis searches.
+
+    What a shell has its background jobs ignore (Ctrl-C, a hang-up), commands under test would ignore too.
+    """
+    for ignored in {signal.SIGINT, signal.SIGHUP}:
+        if signal.getsignal(ignored) is signal.SIG_IGN:
+            signal.signal(ignored, signal.default_int_handler)
     try:
         corpus()
     except FileNotFoundError as error:
