@@ -78,7 +78,7 @@ def claims_of(token: str) -> dict[str, Any]:
     try:
         text = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
         claims = msgspec.json.decode(text)
-    except (binascii.Error, ValueError, RecursionError):
+    except (binascii.Error, msgspec.MsgspecError, ValueError, RecursionError):
         return {}
     return claims if isinstance(claims, dict) else {}
 

@@ -19,7 +19,6 @@ import pytest
 
 from gateway_stream import AuthError, Client, ConfigError, Message, ToolResultPart, Turn
 from gateway_stream.apps.auth_check import fetch, gather, open_desk_for
-from gateway_stream.apps.auth_status import entry_of
 from gateway_stream.auth.sources.logins import StoredOrCLI, StoredOrNothing
 from gateway_stream.auth.sources.stored_login import StoredLoginSource
 from gateway_stream.wire.family import check_grammar
@@ -49,6 +48,8 @@ def weather(city: str) -> str:
 
 async def somebody_is_there() -> None:
     """Skip a test that nobody would authorize. A login that is there and does not work fails it."""
+    from gateway_stream.apps.auth_status import entry_of
+
     settings = gather(None, None)
     source = settings.source
     if isinstance(source, LOGINS) and await entry_of(source) is not None:
