@@ -12,9 +12,9 @@ from weakref import WeakKeyDictionary
 
 import aiohttp
 
-if TYPE_CHECKING:
-    import asyncio
+from gateway_stream.net.loops import seen
 
+if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.client_reqrep import ClientRequest
     from aiohttp.connector import Connection
@@ -65,16 +65,10 @@ class Connector(aiohttp.TCPConnector):
         if handler is not None and handler not in self._new:
             self._new[handler] = perf_counter() - began
             if handler.closed is not None:
-                handler.closed.add_done_callback(_seen)
+                handler.closed.add_done_callback(seen)
         return connection
 
     def took(self, handler: ResponseHandler) -> float | None:
         """Seconds that the connection took, told to who made it; ``None`` to who found it kept."""
         seconds, self._new[handler] = self._new.get(handler), None
         return seconds
-
-
-def _seen(end: asyncio.Future[None]) -> None:
-    """However a connection that nobody uses ends is no error to be reported."""
-    if not end.cancelled():
-        end.exception()

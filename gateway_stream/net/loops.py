@@ -43,6 +43,7 @@ __all__ = [
     "LoopState",
     "LoopStates",
     "running_loop",
+    "seen",
 ]
 
 Result = TypeVar("Result")
@@ -200,7 +201,7 @@ class LoopState:
         task = self.spawn(work, name)
         self._to_end.add(task)
         task.add_done_callback(self._to_end.discard)
-        task.add_done_callback(_seen)
+        task.add_done_callback(seen)
         return await asyncio.shield(task)
 
     async def _close_with_the_loop(self) -> None:
@@ -230,7 +231,7 @@ class LoopState:
         await self.transport.aclose()
 
 
-def _seen(task: asyncio.Task[Any]) -> None:
-    """However work ends that nobody waits for any more is no error to be reported."""
-    if not task.cancelled():
-        task.exception()
+def seen(end: asyncio.Future[Any]) -> None:
+    """However something ends that nobody waits for any more is no error to be reported."""
+    if not end.cancelled():
+        end.exception()
