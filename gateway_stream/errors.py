@@ -1,6 +1,7 @@
 """What can go wrong, sorted by who can act on it.
 
 - You: `ConfigError`, `AuthError`, `AccessDenied`.
+- You, too, where you set a limit: `BudgetExceeded`.
 - The network or the load: `ConnectError`, `ConnectionLost`, `TimedOut`, `QueueFull`.
 - The gateway said no: `RateLimited`, `Overloaded`, `ModelNotFound`, `RouteNotFound`, `BadRequest`,
   `GatewayUnavailable`.
@@ -27,6 +28,7 @@ __all__ = [
     "AccessDenied",
     "AuthError",
     "BadRequest",
+    "BudgetExceeded",
     "ConfigError",
     "ConnectError",
     "ConnectionLost",
@@ -237,6 +239,12 @@ class StreamFailed(GatewayError):
     kind = "stream_failed"
 
 
+class BudgetExceeded(GatewayError):
+    """A session has used what its budget allows; ``partial`` holds what came of the answer it ended."""
+
+    kind = "budget_exceeded"
+
+
 _CLASSES: dict[FailureKind, type[GatewayError]] = {
     error.kind: error
     for error in (
@@ -256,5 +264,6 @@ _CLASSES: dict[FailureKind, type[GatewayError]] = {
         ProtocolError,
         StreamTruncated,
         StreamFailed,
+        BudgetExceeded,
     )
 }

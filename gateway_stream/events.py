@@ -91,6 +91,7 @@ FailureKind: TypeAlias = Literal[
     "protocol",
     "stream_truncated",
     "stream_failed",
+    "budget_exceeded",
 ]
 """One word for each class of `gateway_stream.errors`."""
 
@@ -110,6 +111,8 @@ NoticeCode: TypeAlias = Literal[
     "invalid_field",
     "connection_lost",
     "token_not_renewed",
+    "fallback",
+    "fast_model_failed",
 ]
 """What a `Notice` tells. More may come: treat an unknown code as one to ignore."""
 

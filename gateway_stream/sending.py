@@ -85,9 +85,11 @@ async def _answered(
     """The exchange, if it brings an answer."""
     if exchange.status == _OK:
         return exchange
-    failure = read_failure(
-        exchange.status, exchange.headers, await exchange.read_error(), now=time.time()
-    )
+    try:
+        body = await exchange.read_error()
+    finally:
+        exchange.abort()
+    failure = read_failure(exchange.status, exchange.headers, body, now=time.time())
     if credentials is not None:
         failure = withheld(failure, credentials.headers.values())
     if failure.kind == "auth" and no_token:

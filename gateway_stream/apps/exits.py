@@ -19,6 +19,7 @@ from gateway_stream.errors import (
     AccessDenied,
     AuthError,
     BadRequest,
+    BudgetExceeded,
     ConfigError,
     GatewayError,
     ModelNotFound,
@@ -44,7 +45,15 @@ class Exit(IntEnum):
 
 
 _NOT_WHOLE = (StreamTruncated, StreamFailed, ProtocolError)
-_YOURS = (ConfigError, AuthError, AccessDenied, BadRequest, ModelNotFound, RouteNotFound)
+_YOURS = (
+    ConfigError,
+    AuthError,
+    AccessDenied,
+    BadRequest,
+    BudgetExceeded,
+    ModelNotFound,
+    RouteNotFound,
+)
 
 
 def exit_of(error: GatewayError) -> Exit:

@@ -69,7 +69,7 @@ class Exchange:
     ) -> None:
         self._response = response
         self._content = response.content
-        self._lease = lease
+        self.lease = lease
         self._live = live
         self._aborted = False
         self.receive: Callable[[], Awaitable[bytes]] = self._content.readany
@@ -118,14 +118,12 @@ class Exchange:
         try:
             with anyio.move_on_after(ERROR_BODY_SECONDS):
                 while len(body) < _ERROR_BODY:
-                    chunk = await self.read()
+                    chunk = await self.receive()
                     if not chunk:
                         break
                     body += chunk
-        except ConnectionLost:
+        except self.broken:
             pass
-        finally:
-            self.abort()
         return body[:_ERROR_BODY]
 
     @property
@@ -154,7 +152,7 @@ class Exchange:
         if self._connection_end is not None:
             self._connection_end.remove_done_callback(self._break_off)
         self._live.discard(self)
-        self._lease.release()
+        self.lease.release()
 
 
 _LOST: Final = "Send the request again; what came before is kept."

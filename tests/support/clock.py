@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import heapq
 from itertools import count
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 START = 1_700_000_000.0
 _TURNS = 12
@@ -19,30 +23,56 @@ async def settle() -> None:
         await anyio.lowlevel.checkpoint()
 
 
+class _Alarm:
+    """What happens at a moment, unless it is cancelled."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._work: Callable[[], object] | None = work
+
+    def cancel(self) -> None:
+        self._work = None
+
+    def ring(self) -> None:
+        work, self._work = self._work, None
+        if work is not None:
+            work()
+
+
 class HandClock:
-    """A clock that is moved on by hand. Its sleepers wake in the order of their times."""
+    """A clock that is moved on by hand. What waits for it happens in the order of its times."""
 
     def __init__(self, now: float = START) -> None:
         self.now = now
-        self._sleepers: list[tuple[float, int, anyio.Event]] = []
+        self._alarms: list[tuple[float, int, _Alarm]] = []
         self._numbers = count()
 
     def time(self) -> float:
         return self.now
 
+    def monotonic(self) -> float:
+        return self.now
+
+    def call_later(self, seconds: float, work: Callable[[], object]) -> _Alarm:
+        alarm = _Alarm(work)
+        heapq.heappush(self._alarms, (self.now + seconds, next(self._numbers), alarm))
+        return alarm
+
     async def sleep(self, seconds: float) -> None:
         woken = anyio.Event()
-        heapq.heappush(self._sleepers, (self.now + seconds, next(self._numbers), woken))
-        await woken.wait()
+        alarm = self.call_later(seconds, woken.set)
+        try:
+            await woken.wait()
+        finally:
+            alarm.cancel()
 
     async def advance(self, seconds: float) -> None:
         """Let time pass; who wakes has done what it can before the next one wakes."""
         end = self.now + seconds
         await settle()
-        while self._sleepers and self._sleepers[0][0] <= end:
-            self.now = max(self.now, self._sleepers[0][0])
-            while self._sleepers and self._sleepers[0][0] <= self.now:
-                heapq.heappop(self._sleepers)[2].set()
+        while self._alarms and self._alarms[0][0] <= end:
+            self.now = max(self.now, self._alarms[0][0])
+            while self._alarms and self._alarms[0][0] <= self.now:
+                heapq.heappop(self._alarms)[2].ring()
             await settle()
         self.now = end
 
@@ -56,6 +86,15 @@ class HastyClock:
 
     def time(self) -> float:
         return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def call_later(self, seconds: float, work: Callable[[], object]) -> _Alarm:
+        alarm = _Alarm(work)
+        self.now += seconds
+        alarm.ring()
+        return alarm
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
