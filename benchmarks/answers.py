@@ -25,6 +25,11 @@ class Answer(NamedTuple):
     last: bytes
 
     @property
+    def word(self) -> bytes:
+        """The text of the first token."""
+        return _WORDS[0].encode()
+
+    @property
     def size(self) -> int:
         """Bytes of one token event."""
         return len(self.tokens[0])

@@ -9,8 +9,7 @@ the same process would be another measurement.
 
 - ``request``: short answers of `SHORT` tokens, one after the other on a kept connection.
 - ``burst``: one answer, as fast as it can be read.
-- ``paced``: streams that each get a token every `INTERVAL_MS`, in a segment of its own. The window
-  begins once all of them have had their first, and costs of opening them have settled.
+- ``paced``, ``memory``, ``delay`` and ``saturation``: many open streams; see `benchmarks.crowd`.
 """
 
 from __future__ import annotations
@@ -20,37 +19,17 @@ import gc
 import importlib
 import json
 import os
-import resource
 import sys
 import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from benchmarks.places import pin
+from benchmarks import crowd
+from benchmarks.crowd import Tally, cpu
+from benchmarks.places import open_many_files, pin
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-__all__ = ["INTERVAL_MS", "SHORT", "Tally", "measure"]
-
-SHORT: Final = 10
-BATCH: Final = 32
-INTERVAL_MS: Final = 50
-_ENDLESS: Final = 1_000_000
-_WARM_UP: Final = 100
-_OPENING_SECONDS: Final = 30
-_SETTLING_SECONDS: Final = 0.5
-
-
-class Tally:
-    """What one stream has brought so far. What only drains counts parts of a token by its bytes."""
-
-    def __init__(self) -> None:
-        self.tokens: float = 0
-
-
-if TYPE_CHECKING:
-    Ask = Callable[[str, Tally], Awaitable[None]]
+    from benchmarks.crowd import Ask
 
     class Peer(Protocol):
         """A module of ``benchmarks.peers``."""
@@ -64,15 +43,16 @@ if TYPE_CHECKING:
             """
 
 
-def cpu() -> float:
-    """Seconds of CPU that this process has used."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+__all__ = ["SHORT", "Tally", "measure"]
+
+SHORT: Final = 10
+BATCH: Final = 32
+_WARM_UP: Final = 100
 
 
-async def _played(ask: Ask, tokens: int, each: int) -> None:
+async def _played(ask: Ask, tokens: int, each: int, kind: str = "play") -> None:
     tally = Tally()
-    await ask(f"play-{tokens}-{each}-0", tally)
+    await ask(f"{kind}-{tokens}-{each}-0", tally)
     if int(tally.tokens) < tokens:
         message = f"{tally.tokens:g} of {tokens} tokens were read"
         raise RuntimeError(message)
@@ -95,39 +75,24 @@ async def request(ask: Ask, *, requests: int) -> dict[str, float]:
     return {"cpu": (cpu() - used) / requests, "seconds": time.perf_counter() - began}
 
 
-async def paced(ask: Ask, *, streams: int, window: float) -> dict[str, float]:
-    """Seconds of CPU for each token of many streams, and how many tokens a second came."""
-    tallies = [Tally() for _ in range(streams)]
-    play = f"play-{_ENDLESS}-1-{INTERVAL_MS}"
-    tasks = [asyncio.ensure_future(ask(play, tally)) for tally in tallies]
-    until = time.perf_counter() + _OPENING_SECONDS
-    while not all(tally.tokens for tally in tallies):
-        ended = next((task for task in tasks if task.done()), None)
-        if ended is not None:
-            await ended
-        if time.perf_counter() > until:
-            opened = sum(1 for tally in tallies if tally.tokens)
-            message = f"{opened} of {streams} streams were open after {_OPENING_SECONDS} s"
-            raise RuntimeError(message)
-        await asyncio.sleep(0.05)
-    gc.collect()
-    await asyncio.sleep(_SETTLING_SECONDS)
-    began, used, had = time.perf_counter(), cpu(), sum(tally.tokens for tally in tallies)
-    await asyncio.sleep(window)
-    took, spent = time.perf_counter() - began, cpu() - used
-    came = sum(tally.tokens for tally in tallies) - had
-    due = streams * took * 1000 / INTERVAL_MS
-    return {"cpu": spent / came, "core": spent / took, "kept_up": came / due, "seconds": took}
+_MEASURES: Final[dict[str, Any]] = {
+    "burst": burst,
+    "request": request,
+    "paced": crowd.paced,
+    "memory": crowd.memory,
+    "delay": crowd.delay,
+    "saturation": crowd.saturation,
+}
 
 
-async def measure(peer: Peer, task: dict[str, Any]) -> dict[str, Any]:
-    """Measure what ``task`` names, after a warm-up on the same way."""
+async def measure(peer: Peer, task: dict[str, Any]) -> list[dict[str, float]]:
+    """Measure what ``task`` names, in its order, after a warm-up on the same way."""
     closing = AsyncExitStack()
     ask = await peer.connect(task["address"], task["family"], task["variant"], closing)
     for _ in range(3):
-        await _played(ask, _WARM_UP, BATCH)
-    measures = {"burst": burst, "request": request, "paced": paced}
-    return {mode: await measures[mode](ask, **how) for mode, how in task["modes"].items()}  # type: ignore[operator]
+        kind = "stamp" if task["variant"] == "stamped" else "play"
+        await _played(ask, _WARM_UP, BATCH, kind)
+    return [await _MEASURES[name](ask, **how) for name, how in task["measures"]]
 
 
 def main() -> None:
@@ -135,6 +100,7 @@ def main() -> None:
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # some peers print
     pin(0)
+    open_many_files()
     peer: Any = importlib.import_module(f"benchmarks.peers.{task['peer']}")
     loop_factory = None
     if task["loop"] == "uvloop":

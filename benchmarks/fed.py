@@ -28,7 +28,7 @@ from contextlib import AsyncExitStack
 from time import thread_time
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.child import Tally
+from benchmarks.crowd import Tally
 from benchmarks.peers import aiohttp_drain, gateway_stream
 from benchmarks.places import pin
 from benchmarks.server import Asked, read_request, writes
@@ -36,7 +36,7 @@ from benchmarks.server import Asked, read_request, writes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchmarks.child import Ask
+    from benchmarks.crowd import Ask
 
 __all__ = ["Loop", "measure"]
 

@@ -11,7 +11,7 @@ from math import log10
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.places import RESULTS
-from benchmarks.rows import FAMILIES, FLOOR, MODES, ROWS, shown
+from benchmarks.rows import FAMILIES, FLOOR, MODES, ROWS, Mode, shown
 from benchmarks.targets import figure, judge
 
 if TYPE_CHECKING:
@@ -20,13 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["plot", "table", "targets", "write"]
 
-_TITLES: Final = {
-    "fed": "Fed without a kernel, one event at a time: CPU µs for each token",
-    "fed 32": "Fed without a kernel, 32 events at a time: CPU µs for each token",
-    "burst": "Burst, one stream: CPU µs for each token",
-    "paced": "Paced, many open streams, one token per segment: CPU µs for each token",
-    "request": "Short request of ten tokens on a kept connection: CPU µs",
-    "import": "Import: CPU ms over bare Python",
+_SHOWN: Final = {
+    "fed": MODES["fed"],
+    "fed 32": Mode("Fed without a kernel, 32 events at a time: CPU µs for each token"),
+    **MODES,
 }
 _READING: Final = (
     "Medians of one run, with the least and the most in brackets, then the ratio to plain aiohttp in "
@@ -57,29 +54,28 @@ def targets(result: dict[str, Any]) -> str:
     for judged in judge(result):
         target = judged.target
         sign = "≥" if target.at_least else "≤"
-        seen = ", ".join(f"{name} {value:.3g}".strip() for name, value in judged.by_family.items())
+        seen = ", ".join(f"{name} {value:.3g}".strip() for name, value in judged.by_column.items())
         bounds = [f"{sign} {target.must:g}", f"{sign} {target.stretch:g}"]
         rows.append([target.name, *bounds, seen or "-", judged.verdict])
     return _lines(("target", "must", "stretch", "measured", "verdict"), rows)
 
 
 def table(result: dict[str, Any]) -> str:
-    """All figures: for each mode a table of rows and families."""
+    """All figures: for each mode a table of rows and columns."""
     parts = []
-    for mode in ("fed", "fed 32", *MODES[1:]):
-        found = [figure for figure in result["figures"] if figure["mode"] == mode]
-        if not found:
-            continue
-        names = {row.name: None for row in ROWS} | {figure["row"]: None for figure in found}
-        rows = [name for name in names if any(figure["row"] == name for figure in found)]
-        if mode == "import":
-            cells = [[name, _cell(result, mode, "", name, 1e3)] for name in rows]
-            parts.append(f"## {_TITLES[mode]}\n\n{_lines(('package', 'ms'), cells)}")
-            continue
-        families = [name for name in FAMILIES if any(figure["family"] == name for figure in found)]
-        cells = [[row, *[_cell(result, mode, name, row) for name in families]] for row in rows]
-        head = ("client", *[shown(name) for name in families])
-        parts.append(f"## {_TITLES[mode]}\n\n{_lines(head, cells)}")
+    for name, mode in _SHOWN.items():
+        found = [figure for figure in result["figures"] if figure["mode"] == name]
+        known = {row.name: None for row in ROWS} | {figure["row"]: None for figure in found}
+        rows = [row for row in known if any(figure["row"] == row for figure in found)]
+        columns = [
+            column for column in mode.columns if any(figure["column"] == column for figure in found)
+        ]
+        if rows:
+            cells = [
+                [row, *[_cell(result, name, column, row) for column in columns]] for row in rows
+            ]
+            head = ("client", *[shown(column) for column in columns])
+            parts.append(f"## {mode.title}\n\n{_lines(head, cells)}")
     return "\n\n".join(parts)
 
 
@@ -88,25 +84,30 @@ def _short(value: float) -> str:
     return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"  # noqa: PLR2004  beyond, e+03
 
 
-def _cell(result: dict[str, Any], mode: str, family: str, row: str, scale: float = 1e6) -> str:
-    found = figure(result, mode, family, row)
+def _cell(result: dict[str, Any], mode: str, column: str, row: str) -> str:
+    found = figure(result, mode, column, row)
     if found is None:
         return ""
-    low, middle, high = (_short(found[name] * scale) for name in ("min", "median", "max"))
+    shown_as = _SHOWN[mode]
+    low, middle, high = (_short(found[name] * shown_as.unit) for name in ("min", "median", "max"))
     text = f"{middle} ({low}-{high})" if low != high else middle
-    floor = figure(result, mode, family, FLOOR)
+    floor = figure(result, mode, column, FLOOR)
     ratio = found.get("ratio") or (floor and found["median"] / floor["median"])
-    if ratio and mode != "import":
+    if ratio and column:
         text += f", {ratio:.3g}x"
-    kept_up = [
-        repetition["kept_up"]
-        for repetition in (found["repetitions"] if isinstance(found["repetitions"], list) else ())
-        if "kept_up" in repetition
-    ]
+    return text + _remark(mode, found["repetitions"])
+
+
+def _remark(mode: str, repetitions: list[dict[str, float]] | int) -> str:
+    """What a figure does not say itself."""
+    details = repetitions if isinstance(repetitions, list) else []
+    if any(detail.get("server_full") for detail in details):
+        return ", all that the server plays"
+    kept_up = [detail["kept_up"] for detail in details if "kept_up" in detail]
     # It did not read as fast as the tokens came, so what it read was cheaper than one by one.
-    if kept_up and min(kept_up) < 0.95:  # noqa: PLR2004
-        text += f", fell behind ({min(kept_up):.0%})"
-    return text
+    if mode in ("paced", "streams") and kept_up and min(kept_up) < 0.95:  # noqa: PLR2004
+        return f", fell behind ({min(kept_up):.0%})"
+    return ""
 
 
 def _document(result: dict[str, Any]) -> str:
@@ -142,7 +143,8 @@ def _versions(result: dict[str, Any]) -> str:
 
 def plot(result: dict[str, Any]) -> str:
     """Burst and paced beside each other, a dot for each family, on a logarithmic axis; SVG."""
-    names = [row.name for row in ROWS if any(f["row"] == row.name for f in result["figures"])]
+    drawn = {found["row"] for found in result["figures"] if found["mode"] in ("burst", "paced")}
+    names = [row.name for row in ROWS if row.name in drawn]
     left, width, top, line = 215, 330, 56, 24
     bottom = top + line * len(names)
     size = f"0 0 {left + 2 * width + 70} {bottom + 64}"

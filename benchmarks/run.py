@@ -1,6 +1,6 @@
 """Measures this client beside others: ``make bench``, or ``python -m benchmarks.run --help``.
 
-One run on one machine. The repetition is the outer loop: within one, every row of every family has its
+One run on one machine. The repetition is the outer loop: within one, every row of every column has its
 turn in each mode, so that what the machine does for a minute is not one row's figure alone. Rows
 start elsewhere in the round each time. Every measurement is a child process of its own (see `child`), and
 the server is one for the whole run, on the other core. A row that fails costs its own figures, and the
@@ -17,23 +17,34 @@ import statistics
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import environments, report
 from benchmarks.places import RESULTS, ROOT
-from benchmarks.rows import FAMILIES, IMPORTS, MODES, OURS, ROWS, Row
+from benchmarks.playing import playing
+from benchmarks.rows import CHAT, COUNTS, FAMILIES, IMPORTS, MODES, OURS, ROWS, Row
 from benchmarks.targets import DRAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping
+
+    from benchmarks.playing import Playing
 
 __all__ = ["main"]
 
-_SECONDS: Final = 60  # that one measurement may take
+_SECONDS: Final = 100  # that one measurement may take
 _CPU: Final = "import resource as r; u = r.getrusage(r.RUSAGE_SELF); print(u.ru_utime + u.ru_stime, flush=True)"
+_TOGETHER: Final = (
+    ("request", "burst"),
+    *(("paced",), ("streams",), ("memory",), ("delay",), ("saturation",)),
+)
+"""Modes that one process measures, one after the other."""
+_INTERVAL_MS: Final = 50
+_RATE: Final = 10  # tokens a millisecond, where numbers of streams are compared
+_OPEN: Final = {"memory": 1000, "delay": 200, "saturation": 500}
+_STAMPED: Final = ("delay", "saturation")
 
 
 class Failed(Exception):
@@ -46,7 +57,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--peers", help="rows whose names begin so, separated by ';' (default: all)"
     )
-    parser.add_argument("--modes", default=",".join(MODES))
+    parser.add_argument("--modes", default=",".join(MODES), help="default: all, %(default)s")
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument(
         "--quick", action="store_true", help="one short repetition, to see that all works"
@@ -54,7 +65,9 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _child(environment: str, arguments: list[str]) -> Any:
+def _child(
+    environment: str, arguments: list[str], surroundings: Mapping[str, str] | None = None
+) -> Any:
     """The last line that a child prints, read as JSON.
 
     Raises:
@@ -69,6 +82,7 @@ def _child(environment: str, arguments: list[str]) -> Any:
             text=True,
             timeout=_SECONDS,
             check=False,
+            env={**os.environ, **(surroundings or {})},
         )
     except subprocess.TimeoutExpired:
         message = f"it took longer than {_SECONDS} s"
@@ -76,21 +90,6 @@ def _child(environment: str, arguments: list[str]) -> Any:
     if done.returncode:
         raise Failed((done.stderr.strip() or "it ended without a word").splitlines()[-1][:300])
     return json.loads(done.stdout.splitlines()[-1])
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    """The address of a server that plays; it ends with the block, or with this process."""
-    command = [sys.executable, "-m", "benchmarks.server"]
-    with subprocess.Popen(  # noqa: S603
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdin  # noqa: S101
-        assert server.stdout  # noqa: S101
-        try:
-            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
-        finally:
-            server.stdin.close()
 
 
 class Bench:
@@ -102,9 +101,13 @@ class Bench:
         self.families = [name for name in FAMILIES if name in options.families.split(",")]
         self.modes = [name for name in MODES if name in options.modes.split(",")]
         begins = tuple(options.peers.split(";")) if options.peers else ("",)
-        self.rows = [row for row in ROWS if row.name.startswith(begins)]
-        self.imports = [name for name in IMPORTS if name.startswith(begins)]
-        self.figures: dict[tuple[str, str, str], list[dict[str, float]]] = {}
+        self.rows = [
+            row for row in ROWS if row.name.startswith(begins) and set(row.modes) & set(self.modes)
+        ]
+        self.imports = [
+            name for name in IMPORTS if name.startswith(begins) and "import" in self.modes
+        ]
+        self.figures: dict[tuple[str, str, str], list[tuple[float, dict[str, float]]]] = {}
         self.failures: dict[str, str] = {}
         self.versions: dict[str, dict[str, str]] = {}
 
@@ -125,11 +128,14 @@ class Bench:
         self.rows = [row for row in self.rows if row.environment in self.versions]
         self.imports = [name for name in self.imports if IMPORTS[name][0] in self.versions]
 
-    def note(self, mode: str, family: str, name: str, figures: dict[str, float]) -> None:
+    def note(self, mode: str, column: str, name: str, figures: dict[str, float]) -> None:
         """Keep one measurement."""
         rounded = {what: float(f"{value:.4g}") for what, value in figures.items()}
-        self.figures.setdefault((mode, family, name), []).append(rounded)
-        print(f"{mode} {family} {name}: {figures['cpu'] * 1e6:.2f} µs", file=sys.stderr)
+        known = MODES[mode]
+        for each in known.columns if known.figures else (column,):
+            value = rounded[each if known.figures else "cpu"]
+            self.figures.setdefault((mode, each, name), []).append((value, rounded))
+            print(f"{mode} {each} {name}: {value * known.unit:.4g}", file=sys.stderr)
 
     def fed(self) -> None:
         """Without a kernel: see `benchmarks.fed`."""
@@ -145,51 +151,74 @@ class Bench:
                 for name, spent in readers.items():
                     mode = "fed" if size == "1" else f"fed {size}"
                     for seconds, floor in zip(spent, readers[DRAIN], strict=True):
-                        figures = {"cpu": seconds, "ratio": seconds / floor}
-                        self.figures.setdefault((mode, family, name), []).append(figures)
+                        figures = {"ratio": seconds / floor}
+                        self.figures.setdefault((mode, family, name), []).append((seconds, figures))
 
-    def played(self, address: str) -> None:
+    def played(self, server: Playing) -> None:
         """Everything that needs the server."""
-        groups = [
-            [mode for mode in group if mode in self.modes]
-            for group in (("request", "burst"), ("paced",))
-        ]
+        groups = [[mode for mode in group if mode in self.modes] for group in _TOGETHER]
+        if not server.tls:
+            self.failures["all with TLS"] = "openssl made no certificate"
         for repetition in range(self.repetitions):
             for modes in filter(None, groups):
                 rows = self.rows[repetition:] + self.rows[:repetition]
-                for family in self.families:
+                rows = [row for row in rows if self._due(row, modes[0], repetition)]
+                for column in self._columns(modes[0]):
                     for row in rows:
-                        if family in row.families and self._due(row, modes, repetition):
-                            self._play(row, family, modes, address)
+                        if column in row.families or column not in FAMILIES:
+                            wanted = [mode for mode in modes if mode in row.modes]
+                            self._play(row, column, wanted, server)
 
     @staticmethod
-    def _due(row: Row, modes: Sequence[str], repetition: int) -> bool:
-        """Most rows take part in every other repetition, and in every third that takes its time."""
-        return row.often or repetition % (3 if modes == ["paced"] else 2) == 0
+    def _due(row: Row, mode: str, repetition: int) -> bool:
+        often, else_ = MODES[mode].every
+        return repetition % (often if row.often else else_) == 0
 
-    def _play(self, row: Row, family: str, modes: Sequence[str], address: str) -> None:
-        few = 10 if self.quick else 1
-        how: dict[str, dict[str, float]] = {
-            "request": {"requests": max(20, row.tokens // 50 // few)},
-            "burst": {"tokens": max(1000, row.tokens // few)},
-            "paced": {"streams": row.streams, "window": 1.0 if self.quick else 2.0},
-        }
+    def _columns(self, mode: str) -> list[str]:
+        """What is measured one after the other: families, numbers of streams, or one thing."""
+        if MODES[mode].columns == FAMILIES:
+            return self.families
+        return [str(count) for count in COUNTS] if mode == "streams" else [""]
+
+    def _play(self, row: Row, column: str, modes: list[str], server: Playing) -> None:
+        if not modes or (row.tls and not server.tls):
+            return
         task = {
             "peer": row.peer,
-            "variant": row.variant,
-            "family": family,
-            "address": address,
+            "variant": "stamped" if modes[0] in _STAMPED else row.variant,
+            "family": column if column in FAMILIES else CHAT[0],
+            "address": server.tls if row.tls else server.plain,
             "loop": row.loop,
-            "modes": {mode: how[mode] for mode in modes},
+            "measures": [self._measure(row, column, mode) for mode in modes],
         }
+        trusted = {"SSL_CERT_FILE": server.certificate} if row.tls else {}
         try:
-            found = _child(row.environment, ["-m", "benchmarks.child", json.dumps(task)])
+            found = _child(row.environment, ["-m", "benchmarks.child", json.dumps(task)], trusted)
         except Failed as error:
-            self.failures[f"{row.name}, {family}, {' and '.join(modes)}"] = str(error)
-            print(f"{row.name} {family}: {error}", file=sys.stderr)
+            self.failures[f"{row.name}, {column}, {' and '.join(modes)}"] = str(error)
+            print(f"{row.name} {column}: {error}", file=sys.stderr)
             return
-        for mode, figures in found.items():
-            self.note(mode, family, row.name, figures)
+        for mode, figures in zip(modes, found, strict=True):
+            self.note(mode, column, row.name, figures)
+
+    def _measure(self, row: Row, column: str, mode: str) -> tuple[str, dict[str, float]]:
+        """What the child is to measure, and how much of it."""
+        few = 10 if self.quick else 1
+        window = 1.0 if self.quick else 2.0
+        if mode == "request":
+            return mode, {"requests": max(20, row.tokens // 50 // few)}
+        if mode == "burst":
+            return mode, {"tokens": max(1000, row.tokens // few)}
+        if mode == "paced":
+            return mode, {"streams": row.streams, "interval": _INTERVAL_MS, "window": window}
+        if mode == "streams":
+            many = int(column)
+            return "paced", {"streams": many, "interval": many / _RATE, "window": window}
+        if mode == "delay":
+            many = _OPEN[mode]
+            return mode, {"streams": many, "interval": _INTERVAL_MS, "window": window}
+        how: dict[str, float] = {"streams": _OPEN[mode] // (few if mode == "memory" else 1)}
+        return mode, how if mode == "memory" else {**how, "window": window / 2}
 
     def imported(self) -> None:
         """CPU of a fresh process that imports, over that of one that does not."""
@@ -210,24 +239,17 @@ class Bench:
 
 def _result(bench: Bench, began: float, load: list[float]) -> dict[str, Any]:
     """All that was found, as it is kept."""
-    figures = [
-        {
-            "mode": mode,
-            "family": family,
-            "row": name,
-            "min": min(cpus),
-            "median": statistics.median(cpus),
-            "max": max(cpus),
-            "repetitions": len(found) if "ratio" in found[0] else found,
-            **(
-                {"ratio": statistics.median(f["ratio"] for f in found)}
-                if "ratio" in found[0]
-                else {}
-            ),
-        }
-        for (mode, family, name), found in bench.figures.items()
-        for cpus in [[f["cpu"] for f in found]]
-    ]
+    figures = []
+    for (mode, column, name), found in bench.figures.items():
+        values, details = [value for value, _ in found], [detail for _, detail in found]
+        kept: dict[str, Any] = {"mode": mode, "column": column, "row": name}
+        kept |= {"min": min(values), "median": statistics.median(values), "max": max(values)}
+        if "ratio" in details[0]:
+            kept["ratio"] = statistics.median([detail["ratio"] for detail in details])
+            kept["repetitions"] = len(found)
+        else:
+            kept["repetitions"] = details
+        figures.append(kept)
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "minutes": round((time.monotonic() - began) / 60, 1),
@@ -261,9 +283,9 @@ def main() -> None:
     began, load = time.monotonic(), list(os.getloadavg())
     if "fed" in bench.modes:
         bench.fed()
-    if set(bench.modes) & {"burst", "request", "paced"}:
-        with _server() as address:
-            bench.played(address)
+    if any(mode in bench.modes for group in _TOGETHER for mode in group):
+        with playing() as server:
+            bench.played(server)
     if "import" in bench.modes:
         bench.imported()
     result = _result(bench, began, load)

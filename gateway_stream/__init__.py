@@ -53,6 +53,9 @@ from gateway_stream.events import (
     Usage,
     decode_event,
 )
+from gateway_stream.net.minutes import Limits
+from gateway_stream.net.retry import Retry
+from gateway_stream.net.watchdog import Timeouts
 from gateway_stream.request import (
     DocumentPart,
     ImagePart,
@@ -88,6 +91,7 @@ __all__ = [
     "GatewayError",
     "GatewayUnavailable",
     "ImagePart",
+    "Limits",
     "Media",
     "Message",
     "ModelNotFound",
@@ -104,6 +108,7 @@ __all__ = [
     "RefusalDelta",
     "Request",
     "Reset",
+    "Retry",
     "RouteNotFound",
     "Session",
     "Source",
@@ -114,6 +119,7 @@ __all__ = [
     "TextDelta",
     "TextPart",
     "TimedOut",
+    "Timeouts",
     "Timings",
     "Tool",
     "ToolCall",

@@ -19,18 +19,16 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack
+from typing import TYPE_CHECKING, Final, Self, Unpack
 
-import msgspec
-
+from gateway_stream.attempts import Fallback, Try, after_any_failure
 from gateway_stream.errors import ConfigError
-from gateway_stream.gateway.models import provider_of
-from gateway_stream.gateway.routes import family_for, route
+from gateway_stream.net.clocks import SYSTEM
+from gateway_stream.net.retry import NO_RETRIES, Retry, RetryPolicy, read_retry
+from gateway_stream.net.watchdog import Timeouts
 from gateway_stream.options import Conversation, RequestOptions, build_request
-from gateway_stream.sending import send_authorized
-from gateway_stream.stream import EventStream, Opened
-from gateway_stream.wire import FAMILIES
-from gateway_stream.wire.decoder import Decoder
+from gateway_stream.sending import Sender, known_family
+from gateway_stream.stream import EventStream
 from gateway_stream.wire.sse import EVENT_LIMIT
 
 if TYPE_CHECKING:
@@ -42,7 +40,12 @@ if TYPE_CHECKING:
     from gateway_stream.auth.secret import Secret
     from gateway_stream.auth.services import Auth
     from gateway_stream.auth.source import TokenSource
+    from gateway_stream.budget import Budget
+    from gateway_stream.net.admission import Limits
+    from gateway_stream.net.clocks import Timer
     from gateway_stream.net.loops import LoopState
+    from gateway_stream.net.recording import Follower
+    from gateway_stream.net.stats import Stats
     from gateway_stream.request import Request
     from gateway_stream.session import Session
     from gateway_stream.turn import Turn
@@ -50,7 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 POOL_SIZE: Final = 1000
-CONNECT_SECONDS: Final = 10.0
+QUEUE_SIZE: Final = 10_000
 _NOT_PRODUCT: Final = re.compile(r"[^A-Za-z0-9 ._/+()-]")
 
 
@@ -75,7 +78,16 @@ class Client:
         user_agent: what names your program behind ``gateway_stream/<version>``.
         pool_size: how many requests may be in flight at once, 1000 unless given; others wait
             their turn.
+        queue_size: how many requests may wait for an endpoint, 10,000 unless given; one more is
+            refused at once.
         event_limit: bytes that one event of a stream may have, 16 MiB unless given.
+        timeouts: how long each thing may take.
+        retry: how often and when a request is sent again; a word changes the policy alone. Left
+            out, the numbers come from the environment (``DATABRICKS_MAX_RETRIES`` and others).
+        limits: what each endpoint may be asked, where you know more than it tells.
+        fast_model: the model that `complete_fast` asks first.
+        recorder: what records every exchange, such as `gateway_stream.testing.Recorder`.
+        clock: what tells the time and waits, for tests in which hours pass at once.
         allow_host: hosts that may get credentials found in the environment, beside Databricks'.
         allow_http: allow plain ``http://`` beyond this machine.
 
@@ -96,11 +108,19 @@ class Client:
         proxy: str | None = None,
         user_agent: str | None = None,
         pool_size: int = POOL_SIZE,
+        queue_size: int = QUEUE_SIZE,
         event_limit: int = EVENT_LIMIT,
+        timeouts: Timeouts | None = None,
+        retry: Retry | RetryPolicy | None = None,
+        limits: Limits | None = None,
+        fast_model: str | None = None,
+        recorder: Follower | None = None,
+        clock: Timer = SYSTEM,
         allow_host: tuple[str, ...] = (),
         allow_http: bool = False,
     ) -> None:
         from gateway_stream.auth.services import TokenServices  # noqa: PLC0415
+        from gateway_stream.gateway.retries import retry_of  # noqa: PLC0415
         from gateway_stream.gateway.settings import resolve  # noqa: PLC0415
         from gateway_stream.net.hidden import Hidden  # noqa: PLC0415
         from gateway_stream.net.loops import LoopStates  # noqa: PLC0415
@@ -127,28 +147,43 @@ class Client:
             environ=os.environ,
             home=_home(),
         )
-        _at_least_one(pool_size=pool_size, event_limit=event_limit)
+        _at_least_one(pool_size=pool_size, queue_size=queue_size, event_limit=event_limit)
         if isinstance(ssl, bool):
             message = "ssl= takes a TLS context, or the path of the certificates to trust"
             raise ConfigError(message, hint="Leave it out to trust what the system trusts.")
-        self._family = _known_family(family)
         self._ssl = ssl
         self._certificates = certificate_settings(os.environ)
         base = self._settings.base
         self._proxy = read_proxy(proxy, "proxy=") if proxy else proxy_for(base.scheme, base.netloc)
         self._pool_size = pool_size
-        self._event_limit = event_limit
-        self._headers = {
-            "User-Agent": _user_agent(user_agent),
-            "Accept": "text/event-stream, application/json",
-            "Accept-Encoding": "identity",
-            "Content-Type": "application/json",
-        }
+        self._queue_size = queue_size
+        self._timeouts = timeouts or Timeouts()
+        self._limits = limits
+        self._fast_model = fast_model
+        self._recorder = recorder
+        self._clock = clock
         self._loops = LoopStates(self._prepare)
-        self._source = self._settings.source
         workspace = self._settings.workspace
         self._services = TokenServices(
-            workspace=workspace.origin if workspace else None, account_id=self._settings.account_id
+            workspace=workspace.origin if workspace else None,
+            account_id=self._settings.account_id,
+            clock=clock,
+        )
+        self._sender = Sender(
+            self._settings,
+            headers={
+                "User-Agent": _user_agent(user_agent),
+                "Accept": "text/event-stream, application/json",
+                "Accept-Encoding": "identity",
+                "Content-Type": "application/json",
+            },
+            family=known_family(family),
+            event_limit=event_limit,
+            timeouts=self._timeouts,
+            retry=read_retry(retry, retry_of(os.environ)),
+            loops=self._loops,
+            services=self._services,
+            timer=clock,
         )
 
     @property
@@ -159,9 +194,9 @@ class Client:
         """
         from gateway_stream.auth.sources.logins import StoredOrNothing  # noqa: PLC0415
 
-        if not isinstance(self._source, StoredOrNothing):
-            return self._source is None
-        credentials = self._services.of(self._source).ready()
+        if not isinstance(self._settings.source, StoredOrNothing):
+            return self._settings.source is None
+        credentials = self._services.of(self._settings.source).ready()
         return credentials is None or not credentials.headers
 
     # What callers use.
@@ -173,6 +208,9 @@ class Client:
         *,
         family: str | None = None,
         auth: Auth | None = None,
+        timeouts: Timeouts | None = None,
+        retry: Retry | RetryPolicy | None = None,
+        fallback: Fallback = (),
         **options: Unpack[RequestOptions],
     ) -> EventStream:
         """Ask a model, and read its answer as it comes. Nothing is sent before the stream is entered.
@@ -182,24 +220,45 @@ class Client:
             messages: what was said so far; a string is the user's.
             family: the wire family to speak, instead of the one that the model's name tells.
             auth: who asks, instead of whom the client was made for: see `Client`.
+            timeouts: how long each thing may take, instead of the client's.
+            retry: how often and when it is sent again, instead of the client's.
+            fallback: models to ask instead, in order, where one fails for good: a list, or lists by
+                class of error.
             options: the fields of `Request`, also in short forms; vendor fields go into ``extra``.
 
         Raises:
             TypeError: an unknown option.
             ConfigError: something that cannot be sent.
         """
-        asked = build_request(request, messages, options)
-        spoken = (
-            _known_family(family) or self._family or family_for(self._settings.base, asked.model)
+        return self._sender.ask(
+            build_request(request, messages, options),
+            place=_caller(),
+            family=family,
+            source=_source_of(auth),
+            timeouts=timeouts,
+            retry=retry,
+            fallback=fallback,
         )
-        source = _source_of(auth) or self._source
-        return EventStream(lambda: self._send(asked, spoken, source), _caller())
 
-    def session(self, *, auth: Auth | None = None) -> Session:
-        """What the requests of one agent or user share: who asks."""
+    def session(
+        self,
+        name: str | None = None,
+        *,
+        weight: float = 1.0,
+        auth: Auth | None = None,
+        budget: Budget | None = None,
+    ) -> Session:
+        """One agent's session: who asks, its fair share of the pool, its conversation and its budget.
+
+        Args:
+            name: what `stats` calls it.
+            weight: how much more than a session of weight 1 it gets where they wait for each other.
+            auth: who asks, instead of whom the client was made for: see `Client`.
+            budget: what its answers may cost, together.
+        """
         from gateway_stream.session import Session  # noqa: PLC0415  it names this module in its types
 
-        return Session(self, auth=auth)
+        return Session(self, name, weight=weight, auth=auth, budget=budget)
 
     async def complete(
         self,
@@ -208,6 +267,9 @@ class Client:
         *,
         family: str | None = None,
         auth: Auth | None = None,
+        timeouts: Timeouts | None = None,
+        retry: Retry | RetryPolicy | None = None,
+        fallback: Fallback = (),
         **options: Unpack[RequestOptions],
     ) -> Turn:
         """Ask a model, and give its whole answer. Takes what `stream` takes.
@@ -215,34 +277,73 @@ class Client:
         Raises:
             GatewayError: the answer is not whole.
         """
-        async with self.stream(request, messages, family=family, auth=auth, **options) as stream:
+        async with self._sender.ask(
+            build_request(request, messages, options),
+            place=_caller(),
+            family=family,
+            source=_source_of(auth),
+            timeouts=timeouts,
+            retry=retry,
+            fallback=fallback,
+        ) as stream:
             return await stream.turn()
 
-    # The way of one request.
+    async def complete_fast(
+        self,
+        request: Request | str,
+        messages: Conversation | None = None,
+        *,
+        fast_model: str | None = None,
+        family: str | None = None,
+        auth: Auth | None = None,
+        timeouts: Timeouts | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Turn:
+        """Ask the fast model, without retries; if it fails, ask the given one, once.
 
-    async def _send(self, request: Request, family: str, source: TokenSource | None) -> Opened:
-        dialect = FAMILIES[family]
-        wire = dialect.encode_request(request, provider_of(request.model))
-        way = route(self._settings.base, family, request.model, stream=request.stream)
-        headers = self._headers | way.headers | wire.headers
-        body = _encode(wire.body)
-        state = await self._loops.here()
-        service = None if source is None else self._services.of(source)
-        exchange, trouble = await send_authorized(
-            state, service, way.url, headers, body, no_token=self._settings.no_token
-        )
-        decoder = Decoder(
-            dialect,
-            request_id=exchange.headers.get("x-request-id"),
-            call_id_prefix=f"turn{len(request.messages)}_",
-            event_limit=self._event_limit,
-        )
-        return Opened(state, exchange, decoder, [*wire.notices, *trouble])
+        The turn then has a `Notice` (``fast_model_failed``), and names the model that answered.
+
+        Args:
+            request: as in `stream`; its model is asked where the fast one fails.
+            messages: as in `stream`.
+            fast_model: the fast model, instead of the client's.
+            family: as in `stream`.
+            auth: as in `stream`.
+            timeouts: as in `stream`; the deadline counts for both together.
+            options: as in `stream`.
+
+        Raises:
+            ConfigError: no fast model is known.
+            GatewayError: neither gave a whole answer.
+        """
+        asked = build_request(request, messages, options)
+        fast = fast_model or self._fast_model
+        if not fast:
+            message = "no fast model is known"
+            raise ConfigError(message, hint="Name one: fast_model=... here or in Client(...).")
+        given = Try(asked.model, NO_RETRIES, "fast_model_failed")
+        async with self._sender.ask_in_turn(
+            asked,
+            Try(fast, NO_RETRIES),
+            after_any_failure(given),
+            place=_caller(),
+            family=family,
+            source=_source_of(auth),
+            timeouts=timeouts,
+        ) as stream:
+            return await stream.turn()
+
+    def stats(self) -> Stats:
+        """How the pool is used just now, over all loops of this process. Cheap enough to be polled."""
+        from gateway_stream.net.stats import stats_of  # noqa: PLC0415
+
+        return stats_of(self._loops, refreshes=self._services.refreshes)
 
     # Loops.
 
     def _prepare(self) -> Callable[[], LoopState]:
         """What takes time and no loop: importing aiohttp, reading certificates. Runs in a thread."""
+        from gateway_stream.net.admission import Admissions, Limits  # noqa: PLC0415
         from gateway_stream.net.loops import LoopState  # noqa: PLC0415
         from gateway_stream.net.surroundings import tls_context  # noqa: PLC0415
         from gateway_stream.net.transport import Transport  # noqa: PLC0415
@@ -250,8 +351,22 @@ class Client:
         context = tls_context(self._ssl, self._certificates)
 
         def make() -> LoopState:
-            transport = Transport(context, self._proxy, connect_timeout=CONNECT_SECONDS)
-            return LoopState(transport, pool_size=self._pool_size)
+            return LoopState(
+                Transport(
+                    context,
+                    self._proxy,
+                    connect_timeout=self._timeouts.connect,
+                    clock=self._clock,
+                ),
+                Admissions(
+                    self._pool_size,
+                    queue_size=self._queue_size,
+                    limits=self._limits or Limits(),
+                    clock=self._clock,
+                ),
+                timer=self._clock,
+                recorder=self._recorder,
+            )
 
         return make
 
@@ -293,23 +408,6 @@ def _at_least_one(**numbers: int) -> None:
         if number < 1:
             message = f"{name} is {number}"
             raise ConfigError(message, hint="Give 1 or more.")
-
-
-def _known_family(family: str | None) -> str | None:
-    if family is not None and family not in FAMILIES:
-        message = f"no wire family {family!r}"
-        raise ConfigError(message, hint=f"Use one of {', '.join(FAMILIES)}.")
-    return family
-
-
-def _encode(body: dict[str, Any]) -> bytes:
-    try:
-        return msgspec.json.encode(body)
-    except (TypeError, UnicodeEncodeError, RecursionError) as error:
-        message = f"the request cannot be written as JSON: {error}"
-        raise ConfigError(
-            message, hint="Look at extra, metadata and the tools' schemas."
-        ) from error
 
 
 def _user_agent(partner: str | None) -> str:

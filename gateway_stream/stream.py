@@ -5,7 +5,7 @@ garbage collector, and it never suspends inside somebody's cancel scope. It pull
 from the socket until the reader asks, so a slow reader slows the model's host down and not this
 process's memory.
 
-What is read is folded as it comes, so `turn`, `partial` and the timings are there however the
+This is the reader's half; `gateway_stream.incoming` is the other. What is read is folded as it comes, so `turn`, `partial` and the timings are there however the
 events are read. The terminal event frees the connection at once; leaving earlier closes it.
 
 A stream that is dropped unclosed is closed by its finalizer, which runs in any thread and may run
@@ -19,29 +19,25 @@ import os
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from functools import partial
-from time import perf_counter
-from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 import msgspec
 
-from gateway_stream.errors import ConfigError, GatewayError, StreamTruncated
-from gateway_stream.events import Event, Failure, Notice, Stop, TextDelta
-from gateway_stream.turn import Accumulator, PartialTurn, Timings, Turn
+from gateway_stream.errors import GatewayError
+from gateway_stream.events import Event, Failure, Stop, TextDelta
 from gateway_stream.wire.sse import Frame
 
 if TYPE_CHECKING:
     import asyncio
     from types import TracebackType
 
-    from anyio import CancelScope
-
-    from gateway_stream.net.loops import LoopState
-    from gateway_stream.net.transport import Exchange
-    from gateway_stream.wire.decoder import Decoder
+    from gateway_stream.attempts import Opened
+    from gateway_stream.incoming import Incoming
+    from gateway_stream.turn import PartialTurn, Timings, Turn
 
 T = TypeVar("T")
 
-__all__ = ["Batch", "EventStream", "Opened"]
+__all__ = ["Batch", "EventStream"]
 
 _TERMINAL = (Stop, Failure)
 
@@ -58,15 +54,6 @@ class Batch(msgspec.Struct, frozen=True):
     frames: Sequence[Frame] = ()
 
 
-class Opened(NamedTuple):
-    """A response that began well, and what reads it."""
-
-    state: LoopState
-    exchange: Exchange
-    decoder: Decoder
-    notices: Sequence[Notice]
-
-
 class EventStream:
     """The events of one answer. Made by `Client.stream`; sends its request when entered or first read.
 
@@ -74,29 +61,17 @@ class EventStream:
     that leaving early closes the connection at once. One task reads it at a time.
     """
 
-    def __init__(self, open_: Callable[[], Awaitable[Opened]], place: str) -> None:
-        self._open = open_
+    def __init__(self, incoming: Incoming, place: str) -> None:
+        self._incoming = incoming
+        self._read = incoming.read
         self._place = place
-        self._opened: Opened | None = None
-        self._accumulator = Accumulator()
         self._ready: Iterator[Event] = iter(())
-        self._read_at = 0.0
-        self._called = 0.0
-        self._first_byte: float | None = None
-        self._first_content: float | None = None
-        self._longest_gap = 0.0
-        self._reads = 0
-        self._reading = False
         self._ended = False
-        self._closed = False
-        self._free = True  # whether no connection is held
-        self._sending: CancelScope | None = None
-        self._cause: GatewayError | None = None
 
     # Reading.
 
     async def __aenter__(self) -> Self:
-        await self._ensure_open()
+        self._ready = iter(await self._incoming.open())
         return self
 
     async def __aexit__(
@@ -123,10 +98,19 @@ class EventStream:
                 return event
             if self._ended:
                 raise StopAsyncIteration
-            await self._fill()
+            self._take(await self._read())
+
+    def _take(self, events: list[Event]) -> None:
+        self._ready = iter(events)
+        if events and type(events[-1]) in _TERMINAL:
+            self._ended = True
 
     def text(self) -> AsyncIterator[str]:
-        """The prose of the answer, piece by piece. Raises as iterating does."""
+        """The prose of the answer, piece by piece. Raises as iterating does.
+
+        What was given cannot be taken back, so from here on an answer that fails is not begun anew.
+        """
+        self._incoming.keeps_text = True
         return _Steps(self._next_text)
 
     def batches(self, *, frames: bool = False) -> AsyncIterator[Batch]:
@@ -147,14 +131,14 @@ class EventStream:
                 return event.text
 
     async def _next_batch(self, *, frames: bool) -> Batch:
-        decoder = (await self._ensure_open()).decoder
+        incoming = self._incoming
         if frames:
-            decoder.keep_frames()
+            incoming.keep_frames()
         while not (events := list(self._ready)):
             if self._ended:
                 raise StopAsyncIteration
-            await self._fill()
-        return Batch(events, self._read_at, decoder.take_frames() if frames else ())
+            self._take(await self._read())
+        return Batch(events, incoming.read_at, incoming.take_frames() if frames else ())
 
     async def turn(self) -> Turn:
         """Read to the end and give the whole answer.
@@ -163,144 +147,24 @@ class EventStream:
             GatewayError: the answer is not whole; the error's ``partial`` holds what came.
         """
         while not self._ended:
-            self._ready = iter(())
-            await self._fill()
+            self._take(await self._read())
         self._ready = iter(())  # a turn is all events: none is left to iterate
-        if self._closed and not (self._opened and self._opened.decoder.done):
-            raise self._closed_early()
-        try:
-            return self._accumulator.turn(stop_seen=self._stop_seen, timings=self.timings)
-        except GatewayError as error:
-            raise error from self._cause
+        return self._incoming.turn()
 
     @property
     def partial(self) -> PartialTurn:
         """What came so far."""
-        return self._accumulator.partial(stop_seen=self._stop_seen, timings=self.timings)
+        return self._incoming.partial
 
     @property
     def timings(self) -> Timings:
         """How long the answer took so far, from when its request was made."""
-        exchange = self._opened.exchange if self._opened else None
-        return Timings(
-            queued=exchange.queued if exchange else 0.0,
-            connect=exchange.connect if exchange else 0.0,
-            first_byte=self._first_byte,
-            first_content=self._first_content,
-            last=self._read_at - self._called if self._reads else None,
-            longest_gap=self._longest_gap,
-            reads=self._reads,
-        )
-
-    @property
-    def _stop_seen(self) -> Stop | None:
-        return self._opened.decoder.stop_seen if self._opened else None
+        return self._incoming.timings
 
     def _error(self, failure: Failure) -> GatewayError:
         error = GatewayError.from_failure(failure, self.partial)
-        error.__cause__ = self._cause
+        error.__cause__ = self._incoming.cause
         return error
-
-    # Filling.
-
-    async def _ensure_open(self) -> Opened:
-        opened = self._opened
-        if opened is None:
-            self._claim()
-            try:
-                opened = await self._send()
-            finally:
-                self._reading = False
-        return opened
-
-    async def _send(self) -> Opened:
-        if self._closed:
-            message = "this stream was closed before its request was sent"
-            raise ConfigError(message, hint="Make another with client.stream().")
-        import anyio  # noqa: PLC0415  a client has loaded both, an import need not
-
-        from gateway_stream.net.loops import running_loop  # noqa: PLC0415
-
-        running_loop()
-        self._called = self._read_at = perf_counter()
-        with anyio.CancelScope() as self._sending:
-            self._opened = await self._open()
-        self._sending, opened = None, self._opened
-        if opened is None:  # closed by another task, while this one waited
-            raise self._closed_early()
-        if self._closed:
-            opened.exchange.abort()
-            raise self._closed_early()
-        self._free = False
-        self._ready = iter(opened.notices)
-        self._accumulator.extend(opened.notices)
-        return opened
-
-    def _claim(self) -> None:
-        """One task at a time opens and reads."""
-        if self._reading:
-            message = "this stream is being read by another task"
-            raise RuntimeError(message)
-        self._reading = True
-
-    def _closed_early(self) -> StreamTruncated:
-        return StreamTruncated(
-            "the stream was closed before the answer's end",
-            code="closed",
-            phase="stream",
-            hint="Read it to its end, or call turn(), before leaving its block.",
-            partial=self.partial,
-        )
-
-    async def _fill(self) -> None:
-        """Read once and decode what came."""
-        opened = self._opened
-        if opened is None:
-            opened = await self._ensure_open()
-            if opened.notices:
-                return
-        self._claim()
-        chunk: bytes | None = None
-        exchange = opened.exchange
-        try:
-            chunk = await exchange.receive()
-        except exchange.broken as error:
-            lost = exchange.lost(error)
-            self._cause = None if self._closed else lost
-        finally:
-            self._reading = False
-        if not chunk or self._closed:
-            events = self._close_off(opened.decoder, clean=chunk is not None)
-        else:
-            now = perf_counter()
-            if not self._reads:
-                self._first_byte = now - self._called
-            elif now - self._read_at > self._longest_gap:
-                self._longest_gap = now - self._read_at
-            self._reads += 1
-            self._read_at = now
-            events = opened.decoder.feed(chunk)
-        if self._first_content is None and opened.decoder.delivered:
-            self._first_content = self._read_at - self._called
-        self._accumulator.extend(events)
-        self._ready = iter(events)
-        if events and type(events[-1]) in _TERMINAL:
-            self._end(opened, whole=type(events[-1]) is Stop)
-
-    def _close_off(self, decoder: Decoder, *, clean: bool) -> list[Event]:
-        """The last events: the body has ended, or another task closed the stream while this one waited."""
-        if self._closed:
-            return decoder.fail(self._closed_early().failure())
-        return decoder.close(clean=clean)
-
-    def _end(self, opened: Opened, *, whole: bool) -> None:
-        self._ended = True
-        if not self._free:
-            self._free = True
-            if whole or opened.exchange.at_end:
-                opened.state.finish(opened.exchange)
-            else:
-                opened.exchange.abort()
 
     # Leaving.
 
@@ -309,21 +173,21 @@ class EventStream:
 
         A task that waits for the answer just then gets `StreamTruncated`: it was no whole one.
         """
-        self._closed = self._ended = True
+        self._ended = True
         self._ready = iter(())
-        if self._sending is not None:
-            self._sending.cancel()
-        if self._opened is not None and not self._free:
-            self._free = True
-            self._opened.exchange.abort()
+        self._incoming.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_free", True) or self._opened is None:
+        incoming = getattr(self, "_incoming", None)
+        if incoming is None or incoming.over:
             return
-        state = self._opened.state
+        opened: Opened | None = incoming.opened
+        if opened is None or opened.over:
+            return
+        state = opened.state
         if state.pid != os.getpid() or state.loop.is_closed():
             return
-        _schedule(state.loop, self._opened.exchange.abort)
+        _schedule(state.loop, incoming.close)
         warnings.warn(
             f"a stream was dropped before its end; use 'async with' at {self._place}",
             ResourceWarning,

@@ -289,6 +289,16 @@ class Accumulator:
             case Source():
                 self._blocks[event.index].sources.append(event)
 
+    @property
+    def usage(self) -> Usage:
+        """What was counted so far."""
+        return self._usage
+
+    @property
+    def whole(self) -> bool:
+        """Whether a `Stop` came."""
+        return isinstance(self._end, Stop)
+
     def partial(
         self, *, stop_seen: Stop | None = None, timings: Timings | None = None
     ) -> PartialTurn:

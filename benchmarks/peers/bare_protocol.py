@@ -15,7 +15,7 @@ from benchmarks.asked import body, path
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
-    from benchmarks.child import Ask, Tally
+    from benchmarks.crowd import Ask, Tally
 
 _END = b"\r\n0\r\n\r\n"
 

@@ -14,7 +14,7 @@ from benchmarks.asked import QUESTION
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
-    from benchmarks.child import Ask, Tally
+    from benchmarks.crowd import Ask, Tally
 
 _PREFIXES = {"openai_chat": "openai", "anthropic": "anthropic", "gemini": "gemini"}
 

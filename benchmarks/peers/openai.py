@@ -11,7 +11,7 @@ from benchmarks.asked import QUESTION
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
-    from benchmarks.child import Ask, Tally
+    from benchmarks.crowd import Ask, Tally
 
 
 async def connect(address: str, family: str, variant: str, closing: AsyncExitStack) -> Ask:

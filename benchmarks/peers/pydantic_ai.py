@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pydantic_ai.models import Model
 
-    from benchmarks.child import Ask, Tally
+    from benchmarks.crowd import Ask, Tally
 
 
 def _models(address: str, family: str) -> Callable[[str], Model[Any]]:

@@ -255,8 +255,36 @@ def _print_loss(family: str, name: str, body: bytes) -> None:
 @app.command()
 def simulate(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 0,
+    *,
+    scenario: Annotated[
+        str | None, typer.Option(help="Fail as this scenario does, by name or number; see --list.")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Print the scenarios.")] = False,
+    score: Annotated[
+        bool, typer.Option("--score", help="Play them all against this client: 80 seconds.")
+    ] = False,
 ) -> None:
-    """Serve a gateway with scripted answers on this machine, until Ctrl-C."""
-    from gateway_stream.apps.simulate import run_simulation  # noqa: PLC0415  the same
+    """Serve a gateway with scripted answers on this machine, until Ctrl-C.
 
-    _run(lambda: run_simulation(port))
+    With a scenario it fails as the hosts of models do.
+    """
+    from gateway_stream.apps import simulate as work  # noqa: PLC0415  the same
+
+    if (scenario is not None) + list_ + score > 1:
+        message = "--scenario, --list and --score are three things; give one"
+        raise typer.BadParameter(message, param_hint="--scenario")
+    if port and (list_ or score):
+        message = "--port is for what is served"
+        raise typer.BadParameter(message, param_hint="--port")
+    if list_:
+        work.print_scenarios()
+        return
+    if score:
+        if not anyio.run(work.print_scores):
+            raise typer.Exit(Exit.FAULT)
+        return
+    chosen = None if scenario is None else work.find_scenario(scenario)
+    if chosen is None and scenario is not None:
+        message = f"there is no scenario {scenario!r}; --list shows them"
+        raise typer.BadParameter(message, param_hint="--scenario")
+    _run(lambda: work.run_simulation(port, chosen))

@@ -118,6 +118,8 @@ class TokenService:
         """Why the last renewal failed, while the token before it still serves."""
         self.renamed: Callable[[], object] | None = None
         """Called when the source may have another identity than before."""
+        self.fetched: Callable[[], object] = lambda: None
+        """Called for each token that was fetched."""
         self._place = (workspace, account_id)
         self._known = {} if known is None else known
         self._clock = clock
@@ -186,6 +188,14 @@ class TokenService:
             self._recall(now)
             kept = await self._landing(state, refused, refused=True)
         return None if kept.token.value == refused.token.value else kept
+
+    async def replaced(self, refused: Credentials, state: LoopState) -> bool:
+        """Whether there are other credentials now than those that were refused.
+
+        Raises:
+            GatewayError: as `credentials` does.
+        """
+        return await self.replace(refused, state) is not None
 
     def in_vain(self) -> None:
         """Take note that a request was refused with what `replace` gave for it, too."""
@@ -256,6 +266,7 @@ class TokenService:
                 raise self._too_slow() from None
             raise self._foreign(error) from error
         if isinstance(given, Token) and isinstance(given.value, Secret):
+            self.fetched()
             return given
         raise self._no_token(given)
 

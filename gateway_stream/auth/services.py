@@ -76,6 +76,8 @@ class TokenServices:
     ) -> None:
         self._place = (workspace, account_id)
         self._clock = clock
+        self.refreshes = 0
+        """Tokens that were fetched so far, for all identities."""
         self._services: dict[Hashable, TokenService] = {}
         self._known: dict[tuple[str, str | None], Endpoints] = {}
         self._swept_at = clock.time()
@@ -105,8 +107,12 @@ class TokenServices:
             known=self._known,
             clock=self._clock,
         )
+        made.fetched = self._count
         made.renamed = functools.partial(self._rename, made, deque([name]))
         return self._services.setdefault(name, made)
+
+    def _count(self) -> None:
+        self.refreshes += 1
 
     def _rename(self, service: TokenService, names: deque[Hashable]) -> None:
         """Find a service under what its source is called now."""

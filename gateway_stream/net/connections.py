@@ -1,26 +1,94 @@
-"""aiohttp's connections, told two things that it does not know.
+"""aiohttp's connections, told what it does not know.
 
-A response remembers its connection's handler, so that its owner can see the connection end; and closed
-before its end it aborts. A pool knows which of its connections are new, and how long they took.
+A connection knows how often it was used, and whether anything came since it was used last; it reads in small
+blocks (`gateway_stream.net.reads`) and tells its exchange when it ends. A response that is closed before
+its end aborts.
+
+**Connections that the other side gave up.** Servers and proxies close a connection that nobody used for a
+while, and a request may cross that close on its way. So a kept connection is looked at before it is used: what can
+be read from one that nobody asked anything is its end. Where the end comes while the request is on its way, the
+request failed on a connection that was used before, and not a byte came in return. Then, and only then, the
+server can be taken not to have seen it (RFC 9112, section 9.3.1, allows a client to send again what it knows
+not to have been processed), and `Stale` says so. What follows is a new connection and never the next kept one, which is
+likely to have been given up at the same time.
+
+**Handshakes.** At most `HANDSHAKES` connections are being made at once, first come first served: a thousand requests
+that begin together would have the loop do a thousand TLS handshakes in a row, and servers refuse such crowds.
+The time that a connection may take counts from its turn, so that the last of a crowd has as much of it as the first.
 """
 
 from __future__ import annotations
 
-from time import perf_counter
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+import select
+from contextvars import ContextVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
+import anyio
+from aiohttp.client_proto import ResponseHandler
 
-from gateway_stream.net.loops import seen
+from gateway_stream.net.names import KEPT_SECONDS, Resolver
+from gateway_stream.net.reads import read_in_small_blocks
 
 if TYPE_CHECKING:
-    from aiohttp.client_proto import ResponseHandler
-    from aiohttp.client_reqrep import ClientRequest
+    import asyncio
+    import ssl
+
+    from aiohttp.client_reqrep import ClientRequest, ConnectionKey
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
-__all__ = ["Connector", "Response"]
+    from gateway_stream.net.clocks import Timer
+    from gateway_stream.net.transport import Exchange
+
+__all__ = ["ANEW", "HANDSHAKES", "Connector", "Handler", "Response", "Stale", "end", "given_up"]
+
+HANDSHAKES: Final = 32
+
+ANEW: Final = ContextVar("anew", default=False)
+"""Whether a request is to go over a new connection. aiohttp's session has no other way to tell its pool."""
+
+
+class Stale(aiohttp.ClientError):
+    """A request went out over a connection that the other side had given up: it was not seen."""
+
+
+class Handler(ResponseHandler):
+    """What stands behind one connection, from its first request to its end."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.uses = 0
+        self.heard = False
+        self.ended = False
+        self.seconds = 0.0
+        """How long the connection took to make."""
+        self.exchange: Exchange | None = None
+        """What reads from it, and is to be told of its end."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It stands, TLS included."""
+        super().connection_made(transport)
+        read_in_small_blocks(transport)
+
+    def set_response_params(self, **given: Any) -> None:
+        """Another request is about to be sent."""
+        self.uses += 1
+        self.heard = False
+        super().set_response_params(**given)
+
+    def data_received(self, data: bytes) -> None:
+        """Something came."""
+        self.heard = True
+        super().data_received(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It has ended."""
+        super().connection_lost(exc)
+        self.ended = True
+        if self.exchange is not None:
+            self.exchange.break_off()
 
 
 class Response(aiohttp.ClientResponse):
@@ -29,46 +97,107 @@ class Response(aiohttp.ClientResponse):
     It is closed by its owner, or by aiohttp where the wait for its headers is cancelled.
     """
 
-    handler: ResponseHandler
+    handler: Handler
+    sent_at: float
+
+    def __init__(self, *given: Any, clock: Timer, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._clock = clock
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        """Read the response's head."""
-        assert connection.protocol is not None  # noqa: S101  it was just connected
-        self.handler = connection.protocol
-        return await super().start(connection)
+        """Read the response's head.
+
+        Raises:
+            Stale: the connection was given up before the request came.
+        """
+        handler = connection.protocol
+        assert isinstance(handler, Handler)  # noqa: S101  the pool makes no others
+        self.handler = handler
+        self.sent_at = self._clock.monotonic()
+        try:
+            return await super().start(connection)
+        except aiohttp.ClientError as error:
+            if given_up(handler, error):
+                raise Stale from error
+            raise
 
     def close(self) -> None:
         """End the connection, unless it is back in its pool."""
-        transport = self.connection.transport if self.connection else None
-        if transport is not None and not self._loop.is_closed():
-            transport.abort()
+        if self.connection is not None and not self._loop.is_closed():
+            end(self.connection)
         super().close()
 
 
 class Connector(aiohttp.TCPConnector):
-    """A pool that knows which of its connections are new. Tracing tells it too, at five times the cost."""
+    """A pool that lets few connect at once, and gives out no connection that has ended."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._new: WeakKeyDictionary[ResponseHandler, float | None] = WeakKeyDictionary()
+    def __init__(self, context: ssl.SSLContext, *, connect_timeout: float, clock: Timer) -> None:
+        super().__init__(limit=0, ssl=context, resolver=Resolver(), ttl_dns_cache=KEPT_SECONDS)
+        self._factory = partial(Handler, loop=self._loop)  # type: ignore[assignment]
+        self._connect_timeout = connect_timeout
+        self._clock = clock
+        self._handshakes = anyio.Semaphore(HANDSHAKES)
 
-    async def connect(
+    @property
+    def idle(self) -> int:
+        """How many connections are kept for the next request."""
+        return sum(map(len, self._conns.values()))
+
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        """A kept connection, if there is one that stands."""
+        if ANEW.get():
+            return None
+        connection = await super()._get(key, traces)
+        handler = connection.protocol if connection is not None else None
+        if connection is not None and (
+            handler is None or handler.should_close or _readable(handler.transport)
+        ):
+            end(connection)
+            return None
+        return connection
+
+    async def _create_connection(
         self,
         req: ClientRequest,
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's own
-    ) -> Connection:
-        """A connection to send over, kept or new."""
-        began = perf_counter()
-        connection = await super().connect(req, traces, timeout)
-        handler = connection.protocol
-        if handler is not None and handler not in self._new:
-            self._new[handler] = perf_counter() - began
-            if handler.closed is not None:
-                handler.closed.add_done_callback(seen)
-        return connection
+    ) -> ResponseHandler:
+        """A new connection: the name's look-up, the connection, a proxy's tunnel and TLS together."""
+        began = self._clock.monotonic()
+        async with self._handshakes:
+            with anyio.CancelScope() as scope:
+                alarm = self._clock.call_later(self._connect_timeout, scope.cancel)
+                try:
+                    handler = await super()._create_connection(req, traces, timeout)
+                finally:
+                    alarm.cancel()
+        if scope.cancelled_caught:
+            raise TimeoutError
+        assert isinstance(handler, Handler)  # noqa: S101  the factory's
+        handler.seconds = self._clock.monotonic() - began
+        return handler
 
-    def took(self, handler: ResponseHandler) -> float | None:
-        """Seconds that the connection took, told to who made it; ``None`` to who found it kept."""
-        seconds, self._new[handler] = self._new.get(handler), None
-        return seconds
+
+def end(connection: Connection) -> None:
+    """End a connection at once, with no goodbye."""
+    if connection.transport is not None:
+        connection.transport.abort()
+    connection.close()
+
+
+def given_up(handler: Handler, error: BaseException) -> bool:
+    """Whether a request got no response because its connection had been given up."""
+    broke = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+    return broke and handler.uses > 1 and not handler.heard
+
+
+def _readable(transport: asyncio.Transport | None) -> bool:
+    """Whether something has come that the loop has not read yet."""
+    socket = None if transport is None else transport.get_extra_info("socket")
+    if socket is None or not hasattr(
+        select, "poll"
+    ):  # Windows has none, and select() no large handles
+        return False
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,98 +1,74 @@
-"""Places in the pool, one for each request in flight.
+"""A slot in use.
 
-A lease is a slot in use. It has one owner at any moment, who releases it once, so there is never a
-question of who gives it back: the exchange that holds it, until its response is read to the end or
-its connection is closed. The connector's own limit is off; this is the only queue, first come first
-served, and a waiter that is cancelled in the very moment it is served passes its slot on.
+A lease has one owner at any moment, who releases it once, so there is never a question of who gives it
+back: the exchange that holds it, until its response is read to the end or its connection is closed. On
+the way its owner tells what the server said, from which limits are learned.
 """
 
 from __future__ import annotations
 
-from collections import deque
-
-import anyio
+from typing import TYPE_CHECKING
 
 from gateway_stream.errors import ConnectionLost
 
-__all__ = ["Lease", "Leases", "closed"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gateway_stream.events import Usage
+    from gateway_stream.net.fair_queue import Flow
+    from gateway_stream.net.minutes import Charge
+    from gateway_stream.net.place import PlaceQueue
+
+__all__ = ["Lease", "closed"]
 
 
 class Lease:
-    """A slot in use. Released once, however often it is told to."""
+    """A slot in use, made by `Admissions.admit`.
 
-    __slots__ = ("_leases",)
+    The attributes are its queue's notes: whose it is, what was charged, what was in flight when it was admitted, and what
+    the server said since.
+    """
 
-    def __init__(self, leases: Leases) -> None:
-        self._leases: Leases | None = leases
+    __slots__ = ("charge", "flow", "mark", "others", "queue", "refusals", "released", "said")
+
+    def __init__(self, queue: PlaceQueue, flow: Flow, mark: int, charge: Charge | None) -> None:
+        self.queue = queue
+        self.flow = flow
+        self.mark = mark
+        self.charge = charge
+        self.others = queue.in_flight
+        self.refusals = queue.refused
+        self.said: bool | None = None
+        self.released = False
 
     def release(self) -> None:
-        """Give the slot back."""
-        leases, self._leases = self._leases, None
-        if leases is not None:
-            leases.give_back()
+        """Give the slot back. Does nothing the second time."""
+        if not self.released:
+            self.released = True
+            self.queue.give_back(self)
 
+    def accepted(self, headers: Mapping[str, str] | None = None) -> None:
+        """The server took the request; told once, before the release.
 
-class Leases:
-    """``limit`` slots and the queue before them."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.in_use = 0
-        self._waiting: deque[_Waiter] = deque()
-        self._closed = False
-
-    @property
-    def queued(self) -> int:
-        """How many wait for a slot."""
-        return len(self._waiting)
-
-    async def acquire(self) -> Lease:
-        """Wait for a slot and take it.
-
-        Raises:
-            ConnectionLost: the pool was closed.
+        ``headers`` may tell limits; their names may be in any case.
         """
-        if self._closed:
-            raise closed()
-        if self.in_use < self.limit and not self._waiting:
-            self.in_use += 1
-            return Lease(self)
-        waiter = _Waiter()
-        self._waiting.append(waiter)
-        try:
-            await waiter.served.wait()
-        except BaseException:
-            if waiter.has_slot:
-                self.give_back()
-            elif waiter in self._waiting:
-                self._waiting.remove(waiter)
-            raise
-        if not waiter.has_slot:
-            raise closed()
-        return Lease(self)
+        if self.said is None and not self.released:
+            self.said = True
+            self.queue.accept(self, headers)
 
-    def close(self) -> None:
-        """Give no more slots; whoever waits for one is told."""
-        self._closed = True
-        while self._waiting:
-            self._waiting.popleft().served.set()
+    def refused(self, pause: float | None) -> None:
+        """The server refused the request for its load (429, 499, 503, 529); told once, before the release.
 
-    def give_back(self) -> None:
-        """Pass a slot to whoever waits longest, or free it."""
-        if self._waiting:
-            waiter = self._waiting.popleft()
-            waiter.has_slot = True
-            waiter.served.set()
-        else:
-            self.in_use -= 1
+        Args:
+            pause: seconds to leave it alone, if it said so.
+        """
+        if self.said is not False and not self.released:
+            self.queue.refuse(self, pause or 0.0)
 
-
-class _Waiter:
-    __slots__ = ("has_slot", "served")
-
-    def __init__(self) -> None:
-        self.has_slot = False
-        self.served = anyio.Event()
+    def used(self, usage: Usage) -> None:
+        """What the answer really cost: budgets are corrected. Told again, the last one holds."""
+        if self.charge is not None:
+            self.queue.correct(self, usage)
 
 
 def closed() -> ConnectionLost:

@@ -20,20 +20,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from gateway_stream.errors import ConfigError, GatewayError
+from gateway_stream.net.breaker import Breakers
 from gateway_stream.net.calls import Calls
-from gateway_stream.net.leases import Leases
+from gateway_stream.net.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
+    from gateway_stream.net.admission import Admissions, Cost, Flow, Place
+    from gateway_stream.net.clocks import Timer
+    from gateway_stream.net.recording import Follower
     from gateway_stream.net.transport import Exchange, Transport
+    from gateway_stream.net.watchdog import Watch
 
 __all__ = [
     "DRAIN_BYTES",
@@ -42,6 +46,7 @@ __all__ = [
     "GRACE_SECONDS",
     "LoopState",
     "LoopStates",
+    "Post",
     "running_loop",
     "seen",
 ]
@@ -68,6 +73,18 @@ def running_loop() -> asyncio.AbstractEventLoop:
         raise ConfigError(message, hint=hint) from None
 
 
+class Post(NamedTuple):
+    """A request on its way out: where to, what, and who waits for its place."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    place: Place
+    flow: Flow | None
+    cost: Cost
+    watch: Watch
+
+
 class LoopStates:
     """A client's states, each made at first use in its process and event loop.
 
@@ -79,6 +96,20 @@ class LoopStates:
         self._prepare = prepare
         self._states: dict[tuple[int, asyncio.AbstractEventLoop], LoopState] = {}
         self._opening: dict[tuple[int, asyncio.AbstractEventLoop], anyio.Event] = {}
+
+    def __iter__(self) -> Iterator[LoopState]:
+        """The states of this process that are open."""
+        pid = os.getpid()
+        return (state for state in self._states.copy().values() if state.pid == pid)
+
+    def ready(self) -> LoopState | None:
+        """The state of the running loop, if it is made.
+
+        Raises:
+            ConfigError: no loop runs, or it is not asyncio's.
+        """
+        state = self._states.get((os.getpid(), running_loop()))
+        return None if state is None or state.closed else state
 
     async def here(self) -> LoopState:
         """The state of the running loop.
@@ -117,15 +148,25 @@ class LoopStates:
 
 
 class LoopState:
-    """A client's pool, leases and background tasks on one event loop."""
+    """A client's pool, queues, clocks and background tasks on one event loop."""
 
-    def __init__(self, transport: Transport, *, pool_size: int) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        admissions: Admissions,
+        *,
+        timer: Timer,
+        recorder: Follower | None = None,
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.pid = os.getpid()
         self.transport = transport
         self.calls = Calls(transport)
-        self.leases = Leases(pool_size)
+        self.admissions = admissions
+        self.breakers = Breakers(timer)
+        self.watchdog = Watchdog(timer)
         self.closed = False
+        self._recorder = recorder
         self._tasks: set[asyncio.Task[Any]] = set()
         self._to_end: set[asyncio.Task[Any]] = set()
         self._kept = 0  # connections that went back to the pool and were not taken since
@@ -138,11 +179,18 @@ class LoopState:
         """How many responses are being read on to their end."""
         return self._draining
 
-    async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Exchange:
-        """Wait for a slot, then send a POST; see `Transport.send`."""
-        called = perf_counter()
-        lease = await self.leases.acquire()
-        queued = perf_counter() - called
+    async def send(self, post: Post, headers: Mapping[str, str], *, again: bool) -> Exchange:
+        """Wait for a place, then send a POST; see `Admissions.admit` and `Transport.send`.
+
+        Args:
+            post: what is sent.
+            headers: its headers, with credentials.
+            again: whether it was sent before, and so goes before what its session asked for later.
+        """
+        watch = post.watch
+        watch.enter("queued")
+        lease = await self.admissions.admit(post.place, flow=post.flow, cost=post.cost, again=again)
+        watch.enter("sent")
         if self._draining and not self._kept:
             try:
                 with anyio.move_on_after(DRAIN_WAIT_SECONDS):
@@ -150,10 +198,14 @@ class LoopState:
             except BaseException:
                 lease.release()
                 raise
-        exchange = await self.transport.send(url, headers, body, lease)
-        exchange.queued = queued
+        exchange = await self.transport.send(post.url, headers, post.body, lease)
+        watch.connect = exchange.connect
         # A request that had to open a connection found none: those that were kept have gone.
         self._kept = max(0, self._kept - 1) if exchange.reused else 0
+        if self._recorder is not None:
+            self._recorder.follow(
+                exchange, method="POST", url=post.url, headers=headers, body=post.body
+            )
         return exchange
 
     def finish(self, exchange: Exchange) -> None:
@@ -224,7 +276,8 @@ class LoopState:
 
     def _take_no_more(self) -> None:
         self.closed = True
-        self.leases.close()
+        self.admissions.close()
+        self.watchdog.close()
 
     async def _close(self) -> None:
         self._take_no_more()

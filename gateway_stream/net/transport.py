@@ -1,4 +1,4 @@
-"""The one aiohttp pool, and the border at which foreign errors become ours.
+"""The one aiohttp pool.
 
 An `Exchange` is one request and its response: it owns a lease from the moment it is sent until its
 connection is free again. That moment comes in one of three ways. Read to the end, the connection
@@ -17,6 +17,7 @@ connection itself.
 
 from __future__ import annotations
 
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,22 +26,20 @@ import anyio
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
-from gateway_stream.errors import (
-    ConnectError,
-    ConnectionLost,
-    GatewayError,
-    ProtocolError,
-    TimedOut,
-)
+from gateway_stream.errors import GatewayError
 from gateway_stream.net.calls import Called
-from gateway_stream.net.connections import Connector, Response
+from gateway_stream.net.clocks import SYSTEM
+from gateway_stream.net.connections import ANEW, Connector, Response, Stale
+from gateway_stream.net.foreign import BROKEN, broken_off, not_answered, showable
 from gateway_stream.net.hidden import Hidden
+from gateway_stream.net.lean import LeanResponse, Requests, available, quicken
 from gateway_stream.net.leases import closed
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable, Mapping
 
+    from gateway_stream.net.clocks import Timer
     from gateway_stream.net.leases import Lease
     from gateway_stream.net.surroundings import Proxy
 
@@ -53,25 +52,31 @@ ERROR_BODY_SECONDS: Final = 2.0
 _AT_ONCE: Final = 64 * 1024
 """Bytes of a request that are written in one piece; larger ones let the loop run in between."""
 
+_READ_AHEAD: Final = 16 * 1024
+"""Bytes of an answer that may wait to be read. Beyond twice as many its connection is paused, so that a thousand
+readers that are stuck hold less than what a thousand reads of the socket may bring."""
+
 
 class Exchange:
     """One request and its response. Its owner reads it to the end, drains it or aborts it."""
 
-    broken: Final = (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError)
+    broken: Final = (*BROKEN, GatewayError)
 
     def __init__(
         self,
-        response: Response,
+        response: Response | LeanResponse,
         lease: Lease,
         live: set[Exchange],
         *,
-        connect: float | None,
+        headers_at: float,
     ) -> None:
         self._response = response
         self._content = response.content
         self.lease = lease
         self._live = live
+        self._handler = response.handler
         self._aborted = False
+        self._when_free: list[Callable[[bool], object]] = []
         self.receive: Callable[[], Awaitable[bytes]] = self._content.readany
         """Gives the next bytes, for who reads every token and so wants no call in between.
 
@@ -80,37 +85,43 @@ class Exchange:
         """
         live.add(self)
         self.queued = 0.0
-        self.connect = connect or 0.0
-        self.reused = connect is None
+        self.reused = self._handler.uses > 1
+        self.connect = 0.0 if self.reused else self._handler.seconds
+        self.sent_at = response.sent_at
+        self.headers_at = headers_at
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
-        self._connection_end = response.handler.closed
-        if self._connection_end is not None and not self.at_end:
-            self._connection_end.add_done_callback(self._break_off)
+        if not self.at_end:
+            self._handler.exchange = self
+            if self._handler.ended:
+                self.break_off()
 
     async def read(self) -> bytes:
         """The next bytes of the body as they come; empty at its end.
 
         Raises:
             ConnectionLost: the body broke off.
+            GatewayError: what it was expired with.
         """
         try:
             chunk = await self.receive()
+        except GatewayError:
+            raise
         except self.broken as error:
             raise self.lost(error) from error
         if not chunk:
             self._free()
         return chunk
 
-    def lost(self, error: Exception) -> ConnectionLost:
-        """The error of a body that broke off; what is left of its connection is closed."""
+    def lost(self, error: Exception) -> GatewayError:
+        """The error of a body that broke off; what is left of its connection is closed.
+
+        What an exchange was expired with is that error already.
+        """
         self.abort()
-        message = f"the connection to the gateway was lost: {_reason(error)}"
-        lost = ConnectionLost(
-            message, code=type(error).__name__, phase="stream", retryable=True, hint=_LOST
-        )
-        lost.__cause__ = error
-        return lost
+        if isinstance(error, GatewayError):
+            return error
+        return broken_off(error)
 
     async def read_error(self) -> bytes:
         """The body of a response that is no answer: its first 64 KiB, as far as they come in 2 s."""
@@ -142,40 +153,68 @@ class Exchange:
             self._response.close()
             self._free()
 
-    def _break_off(self, _end: object) -> None:
+    def expire(self, error: GatewayError) -> None:
+        """End the read that waits, or else the next one, with ``error``, and abort.
+
+        For whoever watches the time: it is called from the loop, by no task of the reader's.
+        """
+        self._content.set_exception(error)
+        self.abort()
+
+    def when_free(self, work: Callable[[bool], object]) -> None:
+        """Have ``work`` called once, when the connection is let go; it is told whether the body was at its end."""
+        self._when_free.append(work)
+
+    def break_off(self) -> None:
         """The connection has ended: tell the reader, if aiohttp has not."""
         if not self._content.is_eof() and self._content.exception() is None:
-            cause = self._response.handler.exception()
+            cause = self._handler.exception()
             self._content.set_exception(cause or aiohttp.ClientPayloadError("the connection ended"))
 
     def _free(self) -> None:
-        if self._connection_end is not None:
-            self._connection_end.remove_done_callback(self._break_off)
+        if self._handler.exchange is self:  # else it serves another already
+            self._handler.exchange = None
         self._live.discard(self)
         self.lease.release()
-
-
-_LOST: Final = "Send the request again; what came before is kept."
+        while self._when_free:
+            self._when_free.pop()(self.at_end)
 
 
 class Transport:
     """A pool of connections that belongs to one event loop."""
 
     def __init__(
-        self, context: ssl.SSLContext, proxy: Proxy | None, *, connect_timeout: float
+        self,
+        context: ssl.SSLContext,
+        proxy: Proxy | None,
+        *,
+        connect_timeout: float,
+        clock: Timer = SYSTEM,
     ) -> None:
         self._proxy = proxy
         self._connect_timeout = connect_timeout
+        self._clock = clock
         self._live: set[Exchange] = set()
-        self._connector = Connector(limit=0, ssl=context)
+        self._connector = Connector(context, connect_timeout=connect_timeout, clock=clock)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            # With no limit of its own the pool makes nobody wait, so this is the time for a name
-            # look-up, a connection, a proxy's tunnel and TLS together.
-            timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout),
-            response_class=Response,
+            timeout=aiohttp.ClientTimeout(total=None),
+            response_class=partial(Response, clock=clock),  # type: ignore[arg-type]
+            read_bufsize=_READ_AHEAD,
         )
+        self._lean = available()
+        self._posts = Requests(self._connector, clock, read_ahead=_READ_AHEAD)
+
+    @property
+    def live(self) -> int:
+        """How many exchanges are open."""
+        return len(self._live)
+
+    @property
+    def idle(self) -> int:
+        """How many connections are kept for the next request."""
+        return self._connector.idle
 
     async def send(
         self, url: str, headers: Mapping[str, str], body: bytes, lease: Lease
@@ -191,17 +230,17 @@ class Transport:
             ConnectionLost: the connection broke before the response began, or the pool was closed.
         """
         target = URL(url, encoded=True)
-        if self._session.closed:
-            lease.release()
-            raise closed()
         try:
-            data = body if len(body) <= _AT_ONCE else BytesIO(body)
-            response = await self._request("POST", target, data, headers)
+            try:
+                response = await self._request("POST", target, body, headers)
+            except Stale:
+                response = await self._request_anew("POST", target, body, headers)
         except BaseException:
             lease.release()
             raise
-        connect = self._connector.took(response.handler)
-        return Exchange(response, lease, self._live, connect=connect)
+        if self._lean:
+            quicken(response.content, response.headers)
+        return Exchange(response, lease, self._live, headers_at=self._clock.monotonic())
 
     async def call(
         self, method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None
@@ -214,24 +253,47 @@ class Transport:
             ConnectionLost: the connection broke before the answer was here.
         """
         target = URL(url, encoded=True)
-        if self._session.closed:
-            raise closed()
         data = None if form is None else aiohttp.FormData(form)
-        response = await self._request(method, target, data, {**headers, **_CALLING})
+        headers = {**headers, **_CALLING}
+        # What may not be sent twice goes over a new connection: nothing tells surely that a kept one still stands.
+        request = self._request if form is None else self._request_anew
+        try:
+            response = await request(method, target, data, headers)
+        except Stale:
+            response = await self._request_anew(method, target, data, headers)
         body = chunk = b""
         try:
             while len(body) < _CALL_BODY and (chunk := await response.content.readany()):
                 body += chunk
-        except Exchange.broken as error:
+        except BROKEN as error:
             body = chunk = b""  # it may be a token, and tools print tracebacks with local variables
-            raise self._foreign(error, target) from _showable(error)
+            raise self._foreign(error, target) from showable(error)
         finally:
             response.close()
         return Called(response.status, response.headers, body[:_CALL_BODY])
 
     async def _request(
         self, method: str, target: URL, data: Any, headers: Mapping[str, str]
+    ) -> Response | LeanResponse:
+        if self._session.closed:
+            raise closed()
+        at_once = isinstance(data, bytes) and len(data) <= _AT_ONCE
+        try:
+            if at_once and self._lean and self._proxy is None:
+                return await self._posts.post(target, headers, data)
+            content = BytesIO(data) if isinstance(data, bytes) and not at_once else data
+            return await self._documented(method, target, content, headers)
+        except Stale:
+            raise
+        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
+            failure, cause = self._foreign(error, target), showable(error)
+        # Raised out here, so that what cannot be shown is not the error's context either.
+        raise failure from cause
+
+    async def _documented(
+        self, method: str, target: URL, data: Any, headers: Mapping[str, str]
     ) -> Response:
+        """Send a request the way that aiohttp documents."""
         proxy = self._proxy
         through: dict[str, Any] = {"proxy": proxy.url} if proxy else {}
         if proxy and proxy.authorization:
@@ -240,68 +302,27 @@ class Transport:
                 through["proxy_headers"] = authorization
             else:
                 headers = {**headers, **authorization}
+        response = await self._session.request(
+            method, target, data=data, headers=headers, allow_redirects=False, **through
+        )
+        assert isinstance(response, Response)  # noqa: S101  the session was told so
+        return response
+
+    async def _request_anew(
+        self, method: str, target: URL, data: Any, headers: Mapping[str, str]
+    ) -> Response | LeanResponse:
+        """The same over a connection that nobody used before."""
+        token = ANEW.set(True)
         try:
-            response = await self._session.request(
-                method, target, data=data, headers=headers, allow_redirects=False, **through
-            )
-        except (aiohttp.ClientError, OSError) as error:
-            failure, cause = self._foreign(error, target), _showable(error)
-        else:
-            assert isinstance(response, Response)  # noqa: S101  the session was told so
-            return response
-        # Raised out here, so that what cannot be shown is not the error's context either.
-        raise failure from cause
+            return await self._request(method, target, data, headers)
+        finally:
+            ANEW.reset(token)
 
     def _foreign(self, error: Exception, target: URL) -> GatewayError:
-        """The error of ours that stands for one of aiohttp's."""
-        place = f"{target.host}:{target.port}"
-        if isinstance(error, TimeoutError):
-            message = f"no connection to {place} within {self._connect_timeout:g} s"
-            hint = "Check the network and the proxy settings."
-            return TimedOut(message, phase="connect", retryable=True, hint=hint)
-        if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
-            message = f"TLS with {place} failed: {_reason(error)}"
-            hint = "If a private authority signs there, name its certificates in SSL_CERT_FILE or ssl=."
-            return ConnectError(message, code="tls", phase="connect", hint=hint)
-        if isinstance(error, aiohttp.ClientHttpProxyError):
-            message = f"the proxy refused the way to {place}: {error.status} {error.message}"
-            hint = "Check HTTPS_PROXY, NO_PROXY or proxy=."
-            status = error.status
-            return ConnectError(message, code="proxy", status=status, phase="connect", hint=hint)
-        if isinstance(error, aiohttp.ClientConnectorError):
-            message = f"no connection to {place}: {_reason(error)}"
-            hint = "Check the host's name, the network and the proxy settings."
-            return ConnectError(message, code="connect", phase="connect", retryable=True, hint=hint)
-        if isinstance(error, aiohttp.ClientResponseError):
-            message = f"{place} did not answer in HTTP: {error.message}"
-            hint = "Check that the host and port are the gateway's."
-            return ProtocolError(message, code="http", phase="response", hint=hint)
-        message = f"the connection to {place} was lost before it answered: {_reason(error)}"
-        return ConnectionLost(
-            message,
-            code=type(error).__name__,
-            phase="response",
-            retryable=True,
-            hint="Send the request again.",
-        )
+        return not_answered(error, target, connect_timeout=self._connect_timeout)
 
     async def aclose(self) -> None:
         """Close every connection, those in use too."""
         for exchange in list(self._live):
             exchange.abort()
         await self._session.close()
-
-
-def _showable(error: Exception) -> Exception | None:
-    """The error, unless it holds the request with its credentials."""
-    return None if isinstance(error, aiohttp.ClientResponseError) else error
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "the other side closed it"  # its text may be all of a response's head
-    system = getattr(error, "os_error", None)
-    if isinstance(error, HttpProcessingError):
-        system = error.message
-    text = str(system or error) or type(error).__name__
-    return " ".join(text.split())[:300]

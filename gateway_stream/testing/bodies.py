@@ -34,15 +34,19 @@ from gateway_stream.wire.sse import encode_frame
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from gateway_stream.testing.faults import Spoil
     from gateway_stream.testing.script import ScriptedCall
     from gateway_stream.wire.sse import Frame
 
 __all__ = [
     "answer_body",
     "error_event",
+    "events_with_arguments",
     "events_with_text",
+    "keep_alive",
     "long_stream",
     "split_events",
+    "spoiled",
     "stream_events",
 ]
 
@@ -52,6 +56,17 @@ _ARGUMENTS_PIECE: Final = 12
 _SAME_WORD: Final = frozenset({"stop_sequence", "tool_use"})
 """Reasons that some families tell in the word for another."""
 
+_KEEP_ALIVES: Final[dict[FamilyName | None, bytes]] = {
+    "anthropic": b'event: ping\ndata: {"type":"ping"}\n\n',
+    "openai_responses": b'event: keepalive\ndata: {"type":"keepalive","sequence_number":0}\n\n',
+    "gemini": b": keep-alive\r\n\r\n",
+}
+"""Of the families that have an event for it, and of the one whose lines end otherwise."""
+
+_PAGE: Final = (
+    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n"
+    b"<body><h1>502 Bad Gateway</h1></body>\r\n</html>"
+)
 _FAILURE: Final = Failure(kind="overloaded", message="The scripted model failed midway.")
 
 
@@ -82,13 +97,61 @@ def events_with_text(family: FamilyName, script: Script, pieces: int) -> int:
     Raises:
         ValueError: the family has no word for the stop reason.
     """
-    told, other = (
-        stream_events(family, dataclasses.replace(script, text=text), model="")
-        for text in (script.text, (*script.text[:pieces], _MARK))
-    )
-    # The two streams part where the one says the mark and the other goes on in its own way.
-    alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(told, other, strict=False))
-    return sum(1 for _ in alike)
+    return _alike(family, script, dataclasses.replace(script, text=(*script.text[:pieces], _MARK)))
+
+
+def events_with_arguments(family: FamilyName, script: Script, fragments: int) -> int | None:
+    """How many have been sent when so many fragments of the first call's arguments are out.
+
+    With 0 it is those before the first fragment, what opens the call included. ``None`` means all,
+    because the call has no more fragments.
+
+    Raises:
+        ValueError: the script has no call, or the family has no word for the stop reason.
+    """
+    if not script.tool_calls:
+        message = "a fault counts fragments of arguments, and this script has no tool call"
+        raise ValueError(message)
+    call, *others = script.tool_calls
+    kept = fragments * _ARGUMENTS_PIECE
+    if kept >= len(call.json):
+        return None
+    other = dataclasses.replace(call, arguments=call.json[:kept] + _MARK)
+    return _alike(family, script, dataclasses.replace(script, tool_calls=(other, *others)))
+
+
+def _alike(family: FamilyName, script: Script, other: Script) -> int:
+    """How many events two streams begin with alike: the one says a mark where the other goes on."""
+    streams = (stream_events(family, told, model="") for told in (script, other))
+    pairs = zip(*streams, strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def keep_alive(family: FamilyName | None, *, stream: bool) -> bytes:
+    """What says that the other side still lives, and nothing else. Where nothing streams: a blank line."""
+    if not stream:
+        return b"\r\n"
+    return _KEEP_ALIVES.get(family, b": keep-alive\n\n")
+
+
+def spoiled(event: bytes, how: Spoil, piece: str) -> bytes:
+    """An event with a piece of text, spoiled.
+
+    Raises:
+        ValueError: the piece is not in the event as it is.
+    """
+    told = event.rstrip(b"\r\n")
+    if how == "json":
+        return told[: told.rindex(b'"')] + event[len(told) :]
+    if how == "page":
+        return _PAGE + event[len(told) :]
+    value = b":" + json.dumps(piece, ensure_ascii=False).encode()
+    before, found, after = event.partition(value)
+    if not found:
+        message = f"the piece {piece!r} is not in its event as it is: {event!r}"
+        raise ValueError(message)
+    middle = 2 + len(piece[: len(piece) // 2].encode())
+    return before + value[:middle] + b"\xff\xfe" + value[middle:] + after
 
 
 def answer_body(family: FamilyName, script: Script, *, model: str) -> bytes:
@@ -113,17 +176,24 @@ def error_event(family: FamilyName, *, array_place: int | None = None) -> bytes:
     return (b",\r\n" if array_place else b"[") + error.data + b"\r\n]"
 
 
-def long_stream(family: FamilyName, *, size: int, piece: int, model: str) -> Iterator[bytes]:
-    """A stream of at least ``size`` bytes, made as it is read, of text events ``piece`` long.
+def long_stream(
+    family: FamilyName, *, size: int | None, piece: int, model: str, of: str = "text"
+) -> Iterator[bytes]:
+    """A stream of at least ``size`` bytes, made as it is read, of events with ``piece`` bytes of text.
 
-    What would repeat the text at the end is left out, so that nothing of this size is ever held.
+    ``of="reasoning"`` makes them reasoning. With ``size=None`` the stream has no end. What would repeat
+    the text at the end is left out, so that nothing of this size is ever held.
     """
-    script = Script(text=(_MARK,), usage=Usage(input=1, output=size // 4))
+    usage = Usage(input=1, output=(size or 0) // 4)
+    text, reasoning = ((), (_MARK,)) if of == "reasoning" else ((_MARK,), ())
+    script = Script(text=text, reasoning=reasoning, usage=usage)
     mark = _MARK.encode()
     events = list(stream_events(family, script, model=model))
     place = next(at for at, event in enumerate(events) if mark in event)
     filled = events[place].replace(mark, b"x" * piece)
     head = events[:place]
+    if size is None:
+        return itertools.chain(head, itertools.repeat(filled))
     tail = [event for event in events[place + 1 :] if mark not in event]
     if family == "openai_responses":
         tail = list(stream_events(family, Script(usage=script.usage), model=model))[-1:]

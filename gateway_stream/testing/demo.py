@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from ssl import SSLContext
 
+    from gateway_stream.testing.scenarios import Scenario
+    from gateway_stream.testing.server import Handler
+
 __all__ = ["demo_replies", "simulate"]
 
 _PACE: Final = 0.02
@@ -38,15 +41,16 @@ async def simulate(
     port: int = 0,
     tokens: Iterable[str] | None = None,
     ssl: SSLContext | None = None,
+    scenario: Scenario | None = None,
 ) -> None:
-    """Serve a simulated model under every name until cancelled.
+    """Serve a simulated model under every name until cancelled, or a scenario in its place.
 
     ``ready`` is called once, with the serving gateway.
 
     Raises:
         OSError: the port is taken.
     """
-    model = SimulatedModel(pace=_PACE)
+    model: Handler = SimulatedModel(pace=_PACE) if scenario is None else scenario.serve()
     gateway = FakeGateway(default=model, host=host, port=port, tokens=tokens, ssl=ssl)
     async with gateway:
         ready(gateway)

@@ -4,24 +4,26 @@ A `Reply` has a status, headers, a body and a pace, and may carry a `Fault`. Its
 were recorded, a script that is written out in the family of the request, or a stream of any length
 that is made while it is read. Each piece of a streamed body is written to the socket by itself.
 
-Faults count in three units. ``cut_after`` and ``stall_after`` count bytes of the body, for a
-connection may break anywhere. ``error_after`` and ``cut_after_events`` count the family's events, of
-which each family sends others before its first text. ``cut_after_text`` counts pieces of a script's
-text, so that the same fault lets the same text through in every family.
+What goes wrong with a reply is said apart from it: any reply can go wrong in any way that its body has.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import msgspec
 
 from gateway_stream.testing.chop import Cuts
+from gateway_stream.testing.faults import NO_FAULT, Fault
+from gateway_stream.testing.refusals import refusal_body
 from gateway_stream.testing.script import FamilyName, Script, ScriptedCall, split_text
 
 if TYPE_CHECKING:
@@ -45,93 +47,33 @@ _NOT_REPLAYED: Final = frozenset(
 )
 """Headers of a recording that tell how its bytes travelled, and what the gateway sets itself."""
 
-_CUTS: Final = ("cut_after", "cut_after_events", "cut_after_text")
-_ENDS: Final = (*_CUTS, "stall_after")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fault:
-    """What goes wrong with a reply.
-
-    Attributes:
-        delay_headers: seconds before the response begins.
-        no_response: the connection is closed without a response, or reset where ``cut`` says so.
-        error_after: after so many events the family's error event comes, and the body ends.
-        cut_after: the body ends after so many bytes, or at its end if it has fewer.
-        cut_after_events: likewise after so many events.
-        cut_after_text: likewise after so many pieces of a script's text; with 0 just before the
-            first, after the reasoning.
-        cut: how a cut ends: ``clean`` as HTTP says a body ends, ``close`` in the middle of it with
-            the connection closed, ``reset`` with the connection reset, which may lose the last bytes
-            of a client that is slow to read.
-        stall_after: after so many bytes, or after the last, nothing more comes until the client
-            leaves or the gateway closes.
-        delay_end: seconds between the last byte of the body and the end of the response.
-
-    Raises:
-        ValueError: a number is negative, the body ends in more than one way, ``cut`` is given where
-            nothing is cut, or a response that does not come is to go wrong.
-    """
-
-    delay_headers: float = 0.0
-    no_response: bool = False
-    error_after: int | None = None
-    cut_after: int | None = None
-    cut_after_events: int | None = None
-    cut_after_text: int | None = None
-    cut: Literal["clean", "close", "reset"] = "clean"
-    stall_after: int | None = None
-    delay_end: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Hold the fault to its rules."""
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, int | float) and value < 0:
-                message = f"{field.name} is {value}, and cannot be negative"
-                raise ValueError(message)
-        ends = [name for name in _ENDS if getattr(self, name) is not None]
-        if len(ends) > 1:
-            message = f"a body ends once; give one of {', '.join(ends)}"
-            raise ValueError(message)
-        if self.no_response and (ends or self.error_after is not None or self.delay_end):
-            message = "without a response there is no body that could go wrong"
-            raise ValueError(message)
-        if self.cut != "clean" and not (self.cuts or self.no_response):
-            message = f"cut={self.cut!r} cuts nothing; say where: {', '.join(_CUTS)} or no_response"
-            raise ValueError(message)
-
-    @property
-    def cuts(self) -> bool:
-        """Whether the body is cut."""
-        return any(getattr(self, name) is not None for name in _CUTS)
-
-    @property
-    def ends_at(self) -> int | None:
-        """The byte of the body after which nothing more comes."""
-        return self.stall_after if self.cut_after is None else self.cut_after
-
 
 @dataclass(frozen=True)
 class LongBody:
-    """A body of at least ``size`` bytes in text events of ``piece`` bytes."""
+    """A body of at least ``size`` bytes, without end if that is ``None``, in events of ``piece`` bytes.
 
-    size: int
+    ``of`` is what the events hold.
+    """
+
+    size: int | None
     piece: int
+    of: Literal["text", "reasoning"] = "text"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """One response. Make it with `scripted`, `recorded`, `from_recording`, `long` or `error`.
+    """One response. Make it with `scripted`, `recorded`, `from_recording`, `long`, `error` or `refused`.
 
     Attributes:
         body: recorded bytes, or what is written out for each request.
         family: the family to write it out in; ``None`` takes that of the request.
         status: the HTTP status.
         headers: what goes beside the content type.
-        content_type: ``None`` takes what fits the body.
+        content_type: ``None`` takes what fits the body; empty sends none.
         cuts: where the body is cut into writes; ``None`` writes an event at a time.
         pace: seconds between two writes; with 0 there is a turn of the event loop between them.
+        due: pairs of bytes and seconds after the response's head: a write that ends within so many
+            bytes of the body waits until then, wherever it is cut.
         framing: ``chunked``, or ``close``: the body ends when the connection does, as with old proxies.
         fault: what goes wrong.
     """
@@ -143,8 +85,9 @@ class Reply:
     content_type: str | None = None
     cuts: Cuts | None = None
     pace: float = 0.0
+    due: tuple[tuple[int, float], ...] = ()
     framing: Literal["chunked", "close"] = "chunked"
-    fault: Fault = Fault()
+    fault: Fault = NO_FAULT
 
     @staticmethod
     def scripted(
@@ -173,9 +116,19 @@ class Reply:
         return Reply(body=script, family=family, pace=pace)
 
     @staticmethod
-    def long(family: FamilyName | None = None, *, size: int, piece: int = 1024) -> Reply:
-        """A whole, correct stream of at least ``size`` bytes, made only as fast as it is read."""
-        return Reply(body=LongBody(size, piece), family=family)
+    def long(
+        family: FamilyName | None = None,
+        *,
+        size: int | None,
+        piece: int = 1024,
+        of: Literal["text", "reasoning"] = "text",
+        pace: float = 0.0,
+    ) -> Reply:
+        """A whole, correct stream of at least ``size`` bytes, made only as fast as it is read.
+
+        With ``size=None`` it has no end: text, or reasoning that comes to nothing, for ever.
+        """
+        return Reply(body=LongBody(size, piece, of), family=family, pace=pace)
 
     @staticmethod
     def recorded(
@@ -224,6 +177,33 @@ class Reply:
         data = body.encode() if isinstance(body, str) else body
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         return Reply(body=data, status=status, headers=tuple(pairs))
+
+    @staticmethod
+    def refused(
+        status: int = 429,
+        message: str | None = None,
+        *,
+        retry_after: float | str | datetime | None = None,
+        headers: Headers = (),
+    ) -> Reply:
+        """A refusal in the gateway's own words: the code, and unless given the message, of ``status``.
+
+        ``retry_after`` is sent as that header: seconds, text as it is, or a moment as an HTTP date.
+        529 is a vendor's: it comes as the gateway passes it on, with the vendor's JSON for a message.
+        """
+        reply = Reply.error(status, refusal_body(status, message), headers=headers)
+        if retry_after is None:
+            return reply
+        if isinstance(retry_after, datetime):
+            retry_after = format_datetime(retry_after.astimezone(UTC), usegmt=True)
+        return dataclasses.replace(
+            reply, headers=(*reply.headers, ("Retry-After", str(retry_after)))
+        )
+
+    def due_at(self, size: int) -> float:
+        """Seconds after the response's head at which the first ``size`` bytes of the body are due."""
+        place = bisect_left(self.due, (size,))
+        return self.due[place][1] if place < len(self.due) else 0.0
 
     def with_fault(self, fault: Fault) -> Reply:
         """The same reply, going wrong."""

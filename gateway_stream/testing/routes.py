@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gateway_stream.testing.script import FamilyName
 
@@ -69,6 +69,18 @@ class Received:
     model: str | None = None
     stream: bool = False
     identity: str | None = None
+    _at_end: list[Callable[[], object]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+
+    def when_answered(self, work: Callable[[], object]) -> None:
+        """Have ``work`` called when the answer has gone out, or cannot any more."""
+        self._at_end.append(work)
+
+    def answered(self) -> None:
+        """The answer has gone out, or cannot any more."""
+        while self._at_end:
+            self._at_end.pop()()
 
 
 _GATEWAY: Final[dict[str, FamilyName]] = {

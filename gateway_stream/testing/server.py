@@ -20,8 +20,14 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 import anyio
 from aiohttp import web
 
+from gateway_stream.testing.connections import (
+    ClientLeft,
+    Connection,
+    ConnectionFaults,
+    fault_of,
+)
 from gateway_stream.testing.counts import Counts
-from gateway_stream.testing.delivery import ClientLeft, Connection, deliver
+from gateway_stream.testing.delivery import deliver
 from gateway_stream.testing.oauth_endpoints import answer
 from gateway_stream.testing.receiving import receive, refuse
 from gateway_stream.testing.rendering import Rendered, render
@@ -58,10 +64,12 @@ class FakeGateway(Counts):
         host: the address to listen on.
         port: the port, 0 for one that is free.
         ssl: the server's side of TLS.
+        connections: what goes wrong with the connections, by their number.
         keep_credentials: whether `requests` shows credentials in headers as they came. What a form
             holds is in `Received.raw` in any case.
 
-    ``default``, ``tokens`` and ``issuer`` are attributes too, and may change while it serves.
+    ``default``, ``tokens``, ``issuer`` and ``connections`` are attributes too, and may change while it
+    serves.
     """
 
     def __init__(
@@ -73,12 +81,14 @@ class FakeGateway(Counts):
         host: str = "127.0.0.1",
         port: int = 0,
         ssl: SSLContext | None = None,
+        connections: ConnectionFaults = (),
         keep_credentials: bool = False,
     ) -> None:
         super().__init__()
         self.default = default
         self.tokens = None if tokens is None else set(tokens)
         self.issuer = issuer
+        self.connections = connections
         self._address = (host, port)
         self._ssl = ssl
         self._keep_credentials = keep_credentials
@@ -159,7 +169,8 @@ class FakeGateway(Counts):
         """A connection was made."""
         self.connections_made += 1
         self.connections_open += 1
-        self._connections[protocol] = Connection(self.connections_made, transport)
+        fault = fault_of(self.connections, self.connections_made)
+        self._connections[protocol] = Connection(self.connections_made, transport, fault)
         self.changed()
 
     def closed(self, protocol: object) -> None:
@@ -176,6 +187,7 @@ class FakeGateway(Counts):
             return web.Response(status=503)
         self._tasks.add(task)
         self.in_flight += 1
+        connection.asked()
         self.changed()
         try:
             return await self._answer(request, connection)
@@ -185,6 +197,7 @@ class FakeGateway(Counts):
         finally:
             self._tasks.discard(task)
             self.in_flight -= 1
+            connection.answered()
             self.changed()
 
     async def _answer(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
@@ -197,10 +210,13 @@ class FakeGateway(Counts):
         self.requests.append(received)
         self.changed()
         request_id = f"fake-{len(self.requests)}"
-        reply, rendered = await self._choose(received, request)
-        return await deliver(
-            reply, rendered, request, connection, request_id=request_id, wrote=self._wrote
-        )
+        try:
+            reply, rendered = await self._choose(received, request)
+            return await deliver(
+                reply, rendered, request, connection, request_id=request_id, wrote=self._wrote
+            )
+        finally:
+            received.answered()
 
     def _wrote(self, size: int) -> None:
         self.bytes_written += size

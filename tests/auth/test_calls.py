@@ -13,6 +13,7 @@ from anyio.abc import SocketAttribute
 
 from gateway_stream import ConnectError, ConnectionLost, GatewayError, ProtocolError, TimedOut
 from gateway_stream.net import calls as calls_module
+from gateway_stream.net.admission import Place
 from gateway_stream.net.calls import ATTEMPTS, SECONDS, Called, Calls
 from gateway_stream.testing import FakeGateway, Fault, Reply
 from tests.support.clock import HastyClock
@@ -382,7 +383,8 @@ async def test_what_does_not_speak_http_is_told_and_not_asked_again() -> None:
 async def test_a_call_takes_no_slot_of_the_pool(gateway: FakeGateway) -> None:
     gateway.add(Reply.error(200, {"access_token": "t"}), path="/oidc/v1/token")
     async with a_state() as state:
-        leases = [await state.leases.acquire() for _ in range(state.leases.limit)]
+        place = Place(gateway.url, "claude", None)
+        leases = [await state.admissions.admit(place) for _ in range(state.admissions.pool_size)]
         with anyio.fail_after(5):
             called = await state.calls.post(f"{gateway.url}/oidc/v1/token", {})
         assert called.status == 200

@@ -28,8 +28,7 @@ from gateway_stream.auth.sources.user import U2M
 from gateway_stream.auth.store.kept import KeptLogin
 from gateway_stream.auth.store.login_store import LoginStore
 from gateway_stream.auth.stored import StoredLogin
-from gateway_stream.testing import FakeGateway, Reply
-from tests.live.cassette import Cassette
+from gateway_stream.testing import FakeGateway, Recorder, Reply
 from tests.support.keyrings import TestKeyring, keyring_of_this_machine
 from tests.support.planting import Place, a_place, check
 
@@ -419,17 +418,18 @@ async def data_of_sources(place: Place) -> None:
 
 @scene
 async def cassettes(place: Place) -> None:
-    cassette = Cassette(place.folder / "cassette")
-    cassette.asked("anthropic", "claude", "hi", {"headers": {"Authorization": place.token}})
-    async with FakeGateway(default=Reply.scripted(text="hello")) as gateway:
-        async with (
-            Client(host=gateway.url, token=place.token) as client,
-            client.stream("claude", "hi") as stream,
-        ):
-            async for batch in stream.batches(frames=True):
-                cassette.came(batch)
-        place.seen += [gateway.requests, stream, client]
-    place.seen.append((place.folder / "cassette").read_text())
+    recorder = Recorder(place.folder / "cassettes")
+    replies = [Reply.error(status, body) for body in bodies(place.token) for status in (200, 400)]
+    async with FakeGateway(default=Reply.scripted(text=place.token)) as gateway:
+        gateway.add(*replies)
+        for _ in range(len(replies) + 1):
+            client = Client(host=gateway.url, token=place.token, recorder=recorder, retry="never")
+            with suppress(GatewayError):
+                async with client:
+                    await client.complete("claude", f"my token is {place.token}")
+    paths = await recorder.saved()
+    assert len(paths) == len(replies) + 1
+    place.seen += [recorder, *(path.read_text() for path in paths)]
 
 
 def test_the_search_finds_what_is_shown(caplog: pytest.LogCaptureFixture) -> None:

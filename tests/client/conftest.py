@@ -25,6 +25,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith("DATABRICKS_") or name.lower().endswith("_proxy") or "CERT" in name:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DATABRICKS_MAX_RETRIES", "0")  # what is refused is looked at, once
 
 
 @pytest.fixture

@@ -156,7 +156,7 @@ async def test_a_kept_connection_that_is_reset_is_nobodys_error() -> None:
     ):
         assert (await client.complete("m", "hi")).text == "hel"
         (state,) = client._loops._states.values()
-        (kept,) = state.transport._connector._new
+        (((kept, _),),) = state.transport._connector._conns.values()
         server.go.set()
         with anyio.fail_after(5):
             while kept.is_connected():

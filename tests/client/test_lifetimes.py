@@ -52,7 +52,7 @@ async def gateway(fake_gateway: FakeGateway) -> AsyncIterator[FakeGateway]:
 async def all_given_back(client: Client) -> None:
     """Wait until no slot is in use."""
     with anyio.fail_after(5 * FIGURE_SECONDS):
-        while state_of(client).leases.in_use:
+        while state_of(client).admissions.in_use:
             await anyio.lowlevel.checkpoint()
     assert not state_of(client).transport._live
 
@@ -119,10 +119,10 @@ async def test_a_body_that_never_ends_costs_its_connection_and_not_the_reader(
     gateway.default = ANSWER.with_fault(Fault(stall_after=1_000_000))
     assert (await client.complete(MODEL, "hi")).text
     assert state_of(client).draining == 1
-    assert state_of(client).leases.in_use == 1
+    assert state_of(client).admissions.in_use == 1
     await gateway.wait_for(lambda gateway: gateway.connections_open == 0)
     assert state_of(client).draining == 0
-    assert state_of(client).leases.in_use == 0
+    assert state_of(client).admissions.in_use == 0
 
 
 async def test_leaving_a_stream_early_closes_its_connection(
@@ -132,8 +132,8 @@ async def test_leaving_a_stream_early_closes_its_connection(
     async with client.stream(MODEL, "hi") as stream:
         async for _ in stream.text():
             break
-        assert state_of(client).leases.in_use == 1
-    assert state_of(client).leases.in_use == 0
+        assert state_of(client).admissions.in_use == 1
+    assert state_of(client).admissions.in_use == 0
     await gateway.wait_for(lambda gateway: gateway.disconnects == 1)
 
 
@@ -162,7 +162,7 @@ async def test_a_stream_is_closed_twice_and_from_another_task(
         assert [(error.code, bool(error.partial)) for error in told] == [("closed", True)]
     with pytest.raises(StreamTruncated):
         await stream.turn()
-    assert state_of(client).leases.in_use == 0
+    assert state_of(client).admissions.in_use == 0
 
 
 async def test_a_stream_closed_by_another_task_before_its_answer_begins_frees_its_slot_at_once(
@@ -184,7 +184,7 @@ async def test_a_stream_closed_by_another_task_before_its_answer_begins_frees_it
             await gateway.wait_for(lambda gateway: gateway.in_flight == 1)
             await stream.aclose()
         assert [error.code for error in told] == ["closed"]
-        assert state_of(client).leases.in_use == 0
+        assert state_of(client).admissions.in_use == 0
         await gateway.wait_for(lambda gateway: gateway.disconnects == 1)
 
 
@@ -201,7 +201,7 @@ async def test_a_reader_that_is_cancelled_frees_its_slot(
         tasks.start_soon(read)
         await gateway.wait_for(lambda gateway: gateway.bytes_written >= 600)
         tasks.cancel_scope.cancel()
-    assert state_of(client).leases.in_use == 0
+    assert state_of(client).admissions.in_use == 0
 
 
 async def test_a_full_pool_makes_requests_wait_and_says_how_long(gateway: FakeGateway) -> None:
@@ -218,7 +218,7 @@ async def test_a_full_pool_makes_requests_wait_and_says_how_long(gateway: FakeGa
 
                 tasks.start_soon(wait)
                 await anyio.wait_all_tasks_blocked()
-                assert state_of(client).leases.queued == 1
+                assert state_of(client).admissions.queued == 1
                 assert len(gateway.requests) == 1
                 (holder,) = state_of(client).transport._live
                 holder.abort()
@@ -255,7 +255,7 @@ async def cancel_at_random(gateway: FakeGateway, count: int, seed: int) -> None:
                     tasks.start_soon(cancel, scope, chance.randrange(150))
         await all_given_back(client)
         state = state_of(client)
-        assert state.leases.queued == 0
+        assert state.admissions.queued == 0
         await gateway.wait_for(lambda gateway: gateway.connections_open <= 10)
         async with anyio.create_task_group() as tasks:
             for _ in range(10):
@@ -315,7 +315,7 @@ async def test_who_waits_for_a_slot_is_told_that_the_client_closed(gateway: Fake
         for _ in range(5):
             tasks.start_soon(wait)
         await anyio.wait_all_tasks_blocked()
-        assert state_of(client).leases.queued == 5
+        assert state_of(client).admissions.queued == 5
         await client.aclose()
     assert [error.code for error in ends] == ["closed"] * 5
     assert len(gateway.requests) == 1

@@ -13,6 +13,8 @@ import pytest
 import trustme
 
 from gateway_stream import Client, ConnectError, ConnectionLost, StreamTruncated, TimedOut
+from gateway_stream.net.admission import Admissions, Place
+from gateway_stream.net.clocks import SYSTEM
 from gateway_stream.net.loops import LoopState
 from gateway_stream.net.surroundings import Proxy
 from gateway_stream.net.transport import Transport
@@ -178,11 +180,13 @@ async def test_a_way_out_that_says_nothing_is_not_waited_for() -> None:
     quiet = Proxy(f"http://127.0.0.1:{port}")
     try:
         for proxy, host in ((None, f"127.0.0.1:{port}"), (quiet, "gateway.invalid")):
-            state = LoopState(Transport(context, proxy, connect_timeout=0.1), pool_size=1)
+            transport = Transport(context, proxy, connect_timeout=0.1)
+            state = LoopState(transport, Admissions(1), timer=SYSTEM)
+            lease = await state.admissions.admit(Place(host, "claude", None))
             with anyio.fail_after(5), pytest.raises(TimedOut) as caught:
-                await state.send(f"https://{host}/", {}, b"")
+                await transport.send(f"https://{host}/", {}, b"", lease)
             assert caught.value.phase == "connect"
-            assert state.leases.in_use == 0
+            assert state.admissions.in_use == 0
             await state.aclose()
     finally:
         silent.close()

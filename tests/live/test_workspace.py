@@ -3,8 +3,8 @@
 ``make live`` runs these. They need a host, and credentials in the environment, in
 ``~/.databrickscfg`` or from a login, and skip where there are none. Which model stands for a family can be named:
 ``GATEWAY_STREAM_LIVE_ANTHROPIC=databricks-claude-...`` and so on. Each test leaves a cassette under
-``live-cassettes/`` (or ``GATEWAY_STREAM_LIVE_CASSETTES``): the request without headers, and the
-frames that came. It holds no credentials and can be attached to a bug report; read it first, since
+``live-cassettes/`` (or ``GATEWAY_STREAM_LIVE_CASSETTES``), in a folder of its name: each request, and its
+response read by read. Credentials are masked, so it can be attached to a bug report; read it first, since
 it holds the model's words.
 """
 
@@ -21,8 +21,8 @@ from gateway_stream import AuthError, Client, ConfigError, Message, ToolResultPa
 from gateway_stream.apps.auth_check import fetch, gather, open_desk_for
 from gateway_stream.auth.sources.logins import StoredOrCLI, StoredOrNothing
 from gateway_stream.auth.sources.stored_login import StoredLoginSource
+from gateway_stream.testing import Recorder
 from gateway_stream.wire.family import check_grammar
-from tests.live.cassette import Cassette
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -63,20 +63,17 @@ async def somebody_is_there() -> None:
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[Client]:
+async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+    folder = Path(os.environ.get("GATEWAY_STREAM_LIVE_CASSETTES", "live-cassettes"))
+    recorder = Recorder(folder / request.node.name)
     try:
-        client = Client()
+        client = Client(recorder=recorder)
     except ConfigError as error:
         pytest.skip(f"no workspace to ask: {error}")
     await somebody_is_there()
     async with client:
         yield client
-
-
-@pytest.fixture
-def cassette(request: pytest.FixtureRequest) -> Cassette:
-    folder = Path(os.environ.get("GATEWAY_STREAM_LIVE_CASSETTES", "live-cassettes"))
-    return Cassette(folder / f"{request.node.name}.jsonl")
+        await recorder.saved()
 
 
 def model_of(family: str) -> str:
@@ -85,30 +82,23 @@ def model_of(family: str) -> str:
 
 async def ask(
     client: Client,
-    cassette: Cassette,
     family: str,
     conversation: list[str | Message | Turn],
     **options: object,
 ) -> tuple[list[Event], Turn]:
-    """One request, its frames kept, its events held against the grammar."""
+    """One request, its events held against the grammar."""
     model = model_of(family)
-    cassette.asked(family, model, conversation, options)
     async with client.stream(model, conversation, family=family, **options) as stream:  # type: ignore[arg-type]
         events: list[Event] = []
-        async for batch in stream.batches(frames=True):
-            cassette.came(batch)
+        async for batch in stream.batches():
             events += batch.events
         check_grammar(events)
         return events, await stream.turn()
 
 
 @EACH_FAMILY
-async def test_a_model_answers_in_text_with_usage(
-    client: Client, cassette: Cassette, family: str
-) -> None:
-    _, turn = await ask(
-        client, cassette, family, ["Reply with the single word: pong"], max_tokens=500
-    )
+async def test_a_model_answers_in_text_with_usage(client: Client, family: str) -> None:
+    _, turn = await ask(client, family, ["Reply with the single word: pong"], max_tokens=500)
     assert "pong" in turn.text.lower()
     assert turn.usage.input
     assert turn.usage.output
@@ -116,15 +106,13 @@ async def test_a_model_answers_in_text_with_usage(
 
 
 @EACH_FAMILY
-async def test_a_model_calls_a_tool_and_reads_its_result(
-    client: Client, cassette: Cassette, family: str
-) -> None:
+async def test_a_model_calls_a_tool_and_reads_its_result(client: Client, family: str) -> None:
     conversation: list[str | Message | Turn] = ["What is the weather in Paris? Use the tool."]
-    _, turn = await ask(client, cassette, family, conversation, tools=[weather], max_tokens=1000)
+    _, turn = await ask(client, family, conversation, tools=[weather], max_tokens=1000)
     assert turn.stop.reason == "tool_use"
     (call,) = turn.tool_calls
     assert "paris" in json.dumps(call.arguments).lower()
     result = ToolResultPart(call_id=call.id, content=weather(**call.arguments))
     conversation += [turn, Message("user", (result,))]
-    _, turn = await ask(client, cassette, family, conversation, tools=[weather], max_tokens=1000)
+    _, turn = await ask(client, family, conversation, tools=[weather], max_tokens=1000)
     assert "sunny" in turn.text.lower()

@@ -22,6 +22,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith("DATABRICKS_") or name.lower().endswith("_proxy") or "CERT" in name:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DATABRICKS_MAX_RETRIES", "0")  # what fails is looked at, once
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ import anyio.lowlevel
 
 from gateway_stream.auth.secret import Secret
 from gateway_stream.auth.token import Token
+from gateway_stream.net.admission import Admissions
+from gateway_stream.net.clocks import SYSTEM
 from gateway_stream.net.loops import LoopState
 from gateway_stream.net.transport import Transport
 
@@ -63,7 +65,7 @@ class Mint:
 async def a_state() -> AsyncIterator[LoopState]:
     """A state of the running loop, as a client has one."""
     transport = Transport(ssl.create_default_context(), None, connect_timeout=5.0)
-    state = LoopState(transport, pool_size=10)
+    state = LoopState(transport, Admissions(10), timer=SYSTEM)
     try:
         yield state
     finally:

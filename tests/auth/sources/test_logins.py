@@ -13,6 +13,10 @@ from gateway_stream import AuthError, Client, ConfigError
 from gateway_stream.auth import PAT, Secret
 from gateway_stream.auth.store.kept import KeptLogin
 from gateway_stream.auth.store.login_store import LoginStore
+from gateway_stream.net.admission import Cost, Place
+from gateway_stream.net.clocks import SYSTEM
+from gateway_stream.net.loops import Post
+from gateway_stream.net.watchdog import Timeouts, Watch
 from gateway_stream.sending import send_authorized
 from gateway_stream.testing import FakeGateway, Reply
 
@@ -233,8 +237,9 @@ async def test_why_there_is_no_token_is_told_to_those_alone_who_sent_none(
     async with Client(host=gateway.url, token="dapiX") as client:
         state = await client._loops.here()
         service = client._services.of(PAT(Secret("dapiX")))
+        watch = Watch(Timeouts(), state.watchdog, SYSTEM.monotonic())
+        url = f"{gateway.url}/serving-endpoints/m"
+        post = Post(url, {}, b"{}", Place(gateway.url, "m", service), None, Cost(), watch)
         with pytest.raises(AuthError) as caught:
-            await send_authorized(
-                state, service, f"{gateway.url}/serving-endpoints/m", {}, b"{}", no_token="because"
-            )
+            await send_authorized(state, service, post, again=False, no_token="because")
     assert "because" not in str(caught.value)
