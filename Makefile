@@ -17,7 +17,7 @@ INSTALL = if command -v uv >/dev/null 2>&1; \
 	then uv pip install --quiet --python $(BIN)/python $(1); \
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1); fi
 
-.PHONY: demo test test-slow test-oldest check format live peers picture clean docs bench
+.PHONY: demo test test-slow test-oldest check format live peers picture clean docs bench soak
 
 demo: $(VENV)/.cli
 	@$(BIN)/gateway-stream demo
@@ -60,6 +60,10 @@ docs: $(VENV)/.docs
 # This client beside others. Makes an environment for each, the first time: 2 GB and some minutes.
 bench: $(VENV)/.made
 	$(BIN)/python -m benchmarks.run
+
+# A million short streams through one client: what is left of them. Ten minutes at most.
+soak: $(VENV)/.cli
+	$(BIN)/python -m benchmarks.soak
 
 clean:
 	rm -rf .venv .venv-* benchmarks/.environments build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -220,17 +220,17 @@ async def highest(step: Callable[[float], Awaitable[Step]]) -> tuple[Step, bool]
         RuntimeError: tokens are late at every pace.
     """
     best: Step | None = None
-    rate, by, server_full = 0.0, float(_COARSE), False
+    rate, by, climbing, server_full = 0.0, float(_COARSE), True, False
     while by >= _FINE and rate < _MOST:
         for _ in range(2):
             found = await step(rate + by)
             in_time, kept_up = found.p99 < LATE_SECONDS, found.kept_up >= _KEPT_UP
             if in_time and kept_up:
+                best, rate = found, rate + by
                 break
-        if in_time and kept_up:
-            best, rate = found, rate + by
         else:
-            server_full = in_time
+            climbing, server_full = False, in_time
+        if not climbing:
             by /= 2
     if best is None:
         message = "tokens are late at every pace"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["ENVIRONMENTS", "RESULTS", "ROOT", "open_many_files", "pin"]
@@ -11,20 +10,14 @@ __all__ = ["ENVIRONMENTS", "RESULTS", "ROOT", "open_many_files", "pin"]
 ROOT = Path(__file__).parent.parent
 ENVIRONMENTS = ROOT / "benchmarks" / ".environments"
 RESULTS = ROOT / "benchmarks" / "results"
-_PRECEDENCE = -10
 
 
 def pin(place: int) -> None:
-    """Stay on one core: 0 is the client's, 1 the server's. Does nothing where there is only one.
-
-    Where the system allows it, come before others there: they would be seen in every delay.
-    """
+    """Stay on one core: 0 is the client's, 1 the server's. Does nothing where there is only one."""
     if hasattr(os, "sched_getaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         if len(cores) > 1:
             os.sched_setaffinity(0, {cores[place]})
-    with suppress(OSError):
-        os.nice(_PRECEDENCE)
 
 
 def open_many_files() -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from benchmarks.playing import Playing
 
-__all__ = ["main"]
+__all__ = ["Bench", "figures", "main", "options"]
 
 _SECONDS: Final = 100  # that one measurement may take
 _CPU: Final = "import resource as r; u = r.getrusage(r.RUSAGE_SELF); print(u.ru_utime + u.ru_stime, flush=True)"
@@ -51,7 +51,8 @@ class Failed(Exception):
     """A measurement gave no figure; its text is the reason, in one line."""
 
 
-def _options(arguments: list[str]) -> argparse.Namespace:
+def options(arguments: list[str]) -> argparse.Namespace:
+    """What to run."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--families", default=",".join(FAMILIES))
     parser.add_argument(
@@ -95,12 +96,12 @@ def _child(
 class Bench:
     """What is to be measured, and what was."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.quick: bool = options.quick
-        self.repetitions: int = 1 if self.quick else options.repetitions
-        self.families = [name for name in FAMILIES if name in options.families.split(",")]
-        self.modes = [name for name in MODES if name in options.modes.split(",")]
-        begins = tuple(options.peers.split(";")) if options.peers else ("",)
+    def __init__(self, chosen: argparse.Namespace) -> None:
+        self.quick: bool = chosen.quick
+        self.repetitions: int = 1 if self.quick else chosen.repetitions
+        self.families = [name for name in FAMILIES if name in chosen.families.split(",")]
+        self.modes = [name for name in MODES if name in chosen.modes.split(",")]
+        begins = tuple(chosen.peers.split(";")) if chosen.peers else ("",)
         self.rows = [
             row for row in ROWS if row.name.startswith(begins) and set(row.modes) & set(self.modes)
         ]
@@ -214,10 +215,9 @@ class Bench:
         if mode == "streams":
             many = int(column)
             return "paced", {"streams": many, "interval": many / _RATE, "window": window}
+        how: dict[str, float] = {"streams": _OPEN[mode]}
         if mode == "delay":
-            many = _OPEN[mode]
-            return mode, {"streams": many, "interval": _INTERVAL_MS, "window": window}
-        how: dict[str, float] = {"streams": _OPEN[mode] // (few if mode == "memory" else 1)}
+            return mode, {**how, "interval": _INTERVAL_MS, "window": window}
         return mode, how if mode == "memory" else {**how, "window": window / 2}
 
     def imported(self) -> None:
@@ -237,19 +237,24 @@ class Bench:
                 self.note("import", "", name, {"cpu": max(spent - bare, 0.0), "bare": bare})
 
 
-def _result(bench: Bench, began: float, load: list[float]) -> dict[str, Any]:
-    """All that was found, as it is kept."""
-    figures = []
+def figures(bench: Bench) -> list[dict[str, Any]]:
+    """What was measured, as it is kept: the median of the repetitions, and all of them."""
+    kept = []
     for (mode, column, name), found in bench.figures.items():
         values, details = [value for value, _ in found], [detail for _, detail in found]
-        kept: dict[str, Any] = {"mode": mode, "column": column, "row": name}
-        kept |= {"min": min(values), "median": statistics.median(values), "max": max(values)}
+        figure: dict[str, Any] = {"mode": mode, "column": column, "row": name}
+        figure |= {"min": min(values), "median": statistics.median(values), "max": max(values)}
         if "ratio" in details[0]:
-            kept["ratio"] = statistics.median([detail["ratio"] for detail in details])
-            kept["repetitions"] = len(found)
+            figure["ratio"] = statistics.median([detail["ratio"] for detail in details])
+            figure["repetitions"] = len(found)
         else:
-            kept["repetitions"] = details
-        figures.append(kept)
+            figure["repetitions"] = details
+        kept.append(figure)
+    return kept
+
+
+def _result(bench: Bench, began: float, load: list[float]) -> dict[str, Any]:
+    """All that was found, as it is kept."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "minutes": round((time.monotonic() - began) / 60, 1),
@@ -258,7 +263,7 @@ def _result(bench: Bench, began: float, load: list[float]) -> dict[str, Any]:
         "load": {"before": load[0], "after": os.getloadavg()[0]},
         "versions": bench.versions,
         "failures": bench.failures,
-        "figures": figures,
+        "figures": figures(bench),
     }
 
 
@@ -278,7 +283,7 @@ def _machine() -> dict[str, Any]:
 
 
 def main() -> None:
-    bench = Bench(_options(sys.argv[1:]))
+    bench = Bench(options(sys.argv[1:]))
     bench.prepare()
     began, load = time.monotonic(), list(os.getloadavg())
     if "fed" in bench.modes:

@@ -28,7 +28,7 @@ from benchmarks.playing import playing
 from gateway_stream import Client, Message, Request
 from gateway_stream.fanout import fan_out
 from gateway_stream.tee import tee
-from gateway_stream.tee.flow import Slow
+from gateway_stream.tee.pump import Slow
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from gateway_stream.errors import ConfigError, GatewayError, StreamTruncated
 from gateway_stream.events import (
+    BlockEnd,
     BlockStart,
     Event,
     Failure,
@@ -41,8 +42,7 @@ __all__ = ["Incoming", "Observer"]
 Result = TypeVar("Result")
 
 _TERMINAL: Final = (Stop, Failure)
-_BEFORE_CONTENT: Final = (Start, BlockStart, Usage)
-_NO_CONTENT: Final = frozenset((Start, BlockStart, Usage, Notice, Stop, Failure))
+_NO_CONTENT: Final = frozenset((Start, BlockStart, BlockEnd, Usage, Notice, Stop, Failure))
 
 
 class Observer(Protocol):
@@ -189,15 +189,14 @@ class Incoming:
     def _sifted(self, opened: Opened, events: list[Event], *, content: bool) -> list[Event]:
         """Hold back what shows nothing yet, or give all that was held."""
         held = self._held or []
-        if content or (events and type(events[-1]) is Stop):
+        if content or any(map(_shows_something, events)):
             self._held = None
             opened.answered()
             return [*held, *events]
-        given: list[Event] = []
-        for event in events:
-            (held if isinstance(event, _BEFORE_CONTENT) else given).append(event)
-        self._held = held
-        return given
+        if events and type(events[-1]) is Failure:
+            return events
+        self._held = [*held, *(event for event in events if type(event) is not Notice)]
+        return [event for event in events if type(event) is Notice]
 
     # Ends, and other tries.
 
@@ -356,6 +355,11 @@ class Incoming:
             hint="Read it to its end, or call turn(), before leaving its block.",
             partial=self.partial,
         )
+
+
+def _shows_something(event: Event) -> bool:
+    """Whether an event that is no content ends the holding: a proved end, or a block that came whole."""
+    return isinstance(event, Stop) or (isinstance(event, BlockEnd) and event.status == "complete")
 
 
 def _two_readers() -> RuntimeError:

@@ -9,7 +9,7 @@ run at once.
 **The conversation.** `Session.ask` and `Session.answer` send the history and what is said now. What was said and
 its answer enter the history together, once the answer is whole. An answer that was cut, left or refused
 leaves the history as it was: half an answer would be taken for a whole one by every request after it, and a
-tool call without its result is refused by all vendors. So it can be asked again as it stands. Google's
+tool call without its result is refused by most vendors. So it can be asked again as it stands. Google's
 chats keep such a history beside another (``get_history(curated=True)``); pydantic-ai adds an answer
 when its stream has finished. One question at a time: the next one is built on its answer.
 

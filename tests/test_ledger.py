@@ -153,6 +153,7 @@ def test_running_answers_are_in_the_usage_once() -> None:
     tally.end()
     assert ledger.usage == Usage(80, 9)
     assert ledger.spent == Spent(80, 9)
+    assert ledger._running == set()
 
 
 @pytest.mark.parametrize(
@@ -243,6 +244,13 @@ def test_a_request_that_the_budget_does_not_hold_is_refused(
     assert refused.value.hint
     tally.end()
     assert (ledger.requests, ledger.spent) == (3, spent)
+
+
+def test_a_request_that_just_fits_is_sent() -> None:
+    ledger = Ledger(Budget(tokens=100))
+    ledger.restore(1, Usage(), Spent(60, 30))
+    begun(ledger, 10)
+    assert ledger.spent.tokens == 100
 
 
 def test_requests_that_wait_for_their_turn_are_counted_already() -> None:

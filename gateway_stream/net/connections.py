@@ -34,15 +34,27 @@ from gateway_stream.net.reads import read_in_small_blocks
 if TYPE_CHECKING:
     import asyncio
     import ssl
+    from collections.abc import Mapping
 
     from aiohttp.client_reqrep import ClientRequest, ConnectionKey
     from aiohttp.connector import Connection
+    from aiohttp.streams import StreamReader
     from aiohttp.tracing import Trace
 
     from gateway_stream.net.clocks import Timer
     from gateway_stream.net.transport import Exchange
 
-__all__ = ["ANEW", "HANDSHAKES", "Connector", "Handler", "Response", "Stale", "end", "given_up"]
+__all__ = [
+    "ANEW",
+    "HANDSHAKES",
+    "Connector",
+    "Handler",
+    "LeanResponse",
+    "Response",
+    "Stale",
+    "end",
+    "given_up",
+]
 
 HANDSHAKES: Final = 32
 
@@ -128,6 +140,41 @@ class Response(aiohttp.ClientResponse):
         super().close()
 
 
+class LeanResponse:
+    """A response to a request that went the short way (`gateway_stream.net.lean`)."""
+
+    __slots__ = ("_connection", "content", "handler", "headers", "sent_at", "status")
+
+    def __init__(
+        self,
+        connection: Connection,
+        handler: Handler,
+        message: Any,
+        content: StreamReader,
+        at: float,
+    ) -> None:
+        self._connection: Connection | None = connection
+        self.handler = handler
+        self.status: int = message.code
+        self.headers: Mapping[str, str] = message.headers
+        self.content = content
+        self.sent_at = at
+        content.on_eof(self._release)
+
+    def _release(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.release()
+
+    def close(self) -> None:
+        """End the connection, unless it is back in its pool."""
+        connection, self._connection = self._connection, None
+        if connection is not None and not self.handler._loop.is_closed():  # noqa: SLF001
+            if self.content.exception() is None:
+                self.content.set_exception(aiohttp.ClientConnectionError("Connection closed"))
+            end(connection)
+
+
 class Connector(aiohttp.TCPConnector):
     """A pool that lets few connect at once, and gives out no connection that has ended."""
 
@@ -148,13 +195,10 @@ class Connector(aiohttp.TCPConnector):
         if ANEW.get():
             return None
         connection = await super()._get(key, traces)
-        handler = connection.protocol if connection is not None else None
-        if connection is not None and (
-            handler is None or handler.should_close or _readable(handler.transport)
-        ):
-            end(connection)
-            return None
-        return connection
+        if connection is None or _stands(connection):
+            return connection
+        end(connection)
+        return None
 
     async def _create_connection(
         self,
@@ -191,13 +235,14 @@ def given_up(handler: Handler, error: BaseException) -> bool:
     return broke and handler.uses > 1 and not handler.heard
 
 
-def _readable(transport: asyncio.Transport | None) -> bool:
-    """Whether something has come that the loop has not read yet."""
-    socket = None if transport is None else transport.get_extra_info("socket")
-    if socket is None or not hasattr(
-        select, "poll"
-    ):  # Windows has none, and select() no large handles
+def _stands(connection: Connection) -> bool:
+    """Whether nothing came over a connection since it was used last: no end, and no answer to nothing."""
+    handler = connection.protocol
+    socket = connection.transport.get_extra_info("socket") if connection.transport else None
+    if handler is None or handler.should_close:
         return False
+    if socket is None or not hasattr(select, "poll"):  # Windows has select() alone, for few handles
+        return True
     poll = select.poll()
     poll.register(socket, select.POLLIN)
-    return bool(poll.poll(0))
+    return not poll.poll(0)

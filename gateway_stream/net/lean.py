@@ -24,26 +24,26 @@ from aiohttp.client_reqrep import ClientRequest
 from aiohttp.streams import StreamReader
 
 from gateway_stream.errors import GatewayError
-from gateway_stream.net.connections import Handler, Stale, end, given_up
+from gateway_stream.net.connections import Handler, LeanResponse, Stale, end, given_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aiohttp.connector import Connection
     from yarl import URL
 
     from gateway_stream.net.clocks import Timer
     from gateway_stream.net.connections import Connector
 
-__all__ = ["LeanResponse", "Reader", "Requests", "available", "quicken"]
+__all__ = ["Reader", "Requests", "available", "quicken"]
 
 _VERSIONS: Final = ("3.13.", "3.14.")
 _PARTS: Final = frozenset(
     {"_buffer", "_eof", "_exception", "_high_water", "_loop", "_size", "_waiter"}
 )
+_NO_TIMEOUT: Final = aiohttp.ClientTimeout()
 _TARGETS: Final = 256
-_SWITCHING_PROTOCOLS: Final = 101
-_OK: Final = 200
+_NOT_YET: Final = frozenset(range(100, 200)) - {101}
+"""Statuses of what precedes the response."""
 
 
 def available() -> bool:
@@ -61,10 +61,9 @@ class Reader(StreamReader):
     __slots__ = ()
 
     def begin_http_chunk_receiving(self) -> None:
-        """A chunk begins, which concerns nobody."""
+        """Where a chunk begins or ends concerns nobody."""
 
-    def end_http_chunk_receiving(self) -> None:
-        """It ends."""
+    end_http_chunk_receiving = begin_http_chunk_receiving
 
     def feed_data(self, data: bytes, size: int = 0) -> bool:
         """Some of the body came; aiohttp's parser calls this."""
@@ -118,44 +117,8 @@ def quicken(content: StreamReader, headers: Mapping[str, str]) -> None:
         content.__class__ = Reader
 
 
-class LeanResponse:
-    """A response's head, and the reader of its body."""
-
-    __slots__ = ("_connection", "content", "handler", "headers", "sent_at", "status")
-
-    def __init__(
-        self, connection: Connection, handler: Handler, message: Any, content: StreamReader
-    ) -> None:
-        self._connection: Connection | None = connection
-        self.handler = handler
-        self.status: int = message.code
-        self.headers: Mapping[str, str] = message.headers
-        self.content = content
-        self.sent_at = 0.0
-        content.on_eof(self._release)
-
-    def _release(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.release()
-
-    def close(self) -> None:
-        """End the connection, unless it is back in its pool."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            if self.content.exception() is None:
-                self.content.set_exception(aiohttp.ClientConnectionError("Connection closed"))
-            end(connection)
-
-
 class Requests:
-    """Sends POSTs over a pool.
-
-    Args:
-        connector: the pool.
-        clock: tells when a request was sent.
-        read_ahead: bytes of a body that may wait to be read, before its connection is paused; twice as many at most.
-    """
+    """Sends POSTs over a pool. ``read_ahead`` bytes of a body may wait to be read, and twice as many at most."""
 
     def __init__(self, connector: Connector, clock: Timer, *, read_ahead: int) -> None:
         self._connector = connector
@@ -170,7 +133,7 @@ class Requests:
             Stale: the connection was given up before the request came.
         """
         asked, line = self._targets.get(target) or self._learn(target)
-        connection = await self._connector.connect(asked, [], aiohttp.ClientTimeout())
+        connection = await self._connector.connect(asked, [], _NO_TIMEOUT)
         handler = connection.protocol
         assert isinstance(handler, Handler)  # noqa: S101  the pool makes no others
         try:
@@ -180,19 +143,17 @@ class Requests:
                 handler.transport.write(_head(line, headers, len(body)) + body)
             sent_at = self._clock.monotonic()
             message, content = await handler.read()
-            while message.code < _OK and message.code != _SWITCHING_PROTOCOLS:
+            while message.code in _NOT_YET:
                 message, content = await handler.read()
         except BaseException as error:
             end(connection)
             if given_up(handler, error):
                 raise Stale from error
             raise
-        response = LeanResponse(connection, handler, message, content)
-        response.sent_at = sent_at
-        return response
+        return LeanResponse(connection, handler, message, content, sent_at)
 
     def _learn(self, target: URL) -> tuple[ClientRequest, str]:
-        """What the pool is asked for on the way to a target, and the lines that a request there begins with."""
+        """What the pool is asked for, and the lines that a request there begins with."""
         if len(self._targets) == _TARGETS:
             self._targets.clear()
         asked = ClientRequest("POST", target, loop=self._connector._loop)  # noqa: SLF001
@@ -202,17 +163,12 @@ class Requests:
 
 
 def _head(line: str, headers: Mapping[str, str], length: int) -> bytes:
-    """A request's head.
-
-    Raises:
-        ValueError: a header holds the end of its line.
-    """
-    if _ends_lines("".join(headers.values())):
+    if _ends_a_line("".join(headers.values())):
         message = "a header holds a line end or a null byte"
         raise ValueError(message)
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     return f"{line}{lines}Content-Length: {length}\r\n\r\n".encode()
 
 
-def _ends_lines(text: str) -> bool:
+def _ends_a_line(text: str) -> bool:
     return "\n" in text or "\r" in text or "\0" in text

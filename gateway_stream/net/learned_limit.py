@@ -8,6 +8,10 @@ or Envoy's adaptive concurrency filter learn, tells little where one answer take
 at once: of 200 requests sent together of which 37 are taken, 163 refusals leave 37. What was in flight may be known
 less exactly by the time that the refusal is here; `Lease` counts both ways, and the larger counts.
 
+**One doubt.** Servers also refuse by accident. A level that has held for a round of acceptances is not given up for one refusal
+without a pause: it counts only if another follows within ten acceptances. A server that really takes fewer refuses the
+next one too; one that refuses one in a hundred for other reasons mostly does not.
+
 **Growing.** Only what was accepted while the limit was fully used says anything about the limit.
 
 - *Probing.* At a level that the server has refused to exceed, one request more is sent after some four acceptances for each slot
@@ -33,6 +37,7 @@ _ROUNDS: Final = 4
 _FEWEST: Final = 50
 _MOST: Final = 150
 _EXPLORE: Final = 8
+_DOUBT: Final = 10
 _CAUTION: Final = 20.0
 _RAMP_SECONDS: Final = 5.0
 """About what a ramp costs, as seconds of full throughput."""
@@ -47,12 +52,23 @@ class LearnedLimit:
             accepted.
     """
 
-    __slots__ = ("_accepted", "_before", "_calm", "_half", "_proven", "_steps", "limit", "mark")
+    __slots__ = (
+        "_accepted",
+        "_before",
+        "_calm",
+        "_doubt",
+        "_half",
+        "_proven",
+        "_steps",
+        "limit",
+        "mark",
+    )
 
     def __init__(self) -> None:
         self.limit: int | None = None
         self.mark = 1
         self._accepted = 0  # at full use and at this level
+        self._doubt: int | None = None  # acceptances before the refusal that is doubted
         self._steps = 0  # since the last refusal
         self._proven = 0  # what the server held, since the last refusals
         self._half = 0  # of what it held before those
@@ -61,6 +77,10 @@ class LearnedLimit:
 
     def refused(self, others: int, now: float, pause: float) -> None:
         """The server refused a request while ``others`` were in flight, and all pause for so many seconds."""
+        if self.limit is not None and self._accepted >= self.limit and not pause:
+            doubted, self._doubt = self._doubt, self._accepted
+            if doubted is None or self._accepted - doubted > _DOUBT:
+                return
         if self._calm:
             self._half, self._proven = self._proven // 2, 0
             self._calm = False
@@ -96,4 +116,5 @@ class LearnedLimit:
 
     def _next_level(self) -> None:
         self._accepted = 0
+        self._doubt = None
         self.mark += 1

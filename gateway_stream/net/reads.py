@@ -7,8 +7,9 @@ back: several system calls for a token of 300 bytes, and more time than its pars
 Within 64 KiB the allocator gives a block that it has at hand.
 
 TLS has a twin. ``asyncio.sslproto.SSLProtocol`` makes a buffer of 256 KiB for each connection, fills it with zeros
-and keeps it for the connection's life, and it makes a block of the same size for each read of what was
-decrypted. A TLS record holds at most 16 KiB (RFC 8446, section 5.1), so 32 KiB cost nothing.
+and keeps it for the connection's life; it makes a block of the same size for each read of what was decrypted; and
+where its reader is stuck it lets 256 KiB more wait. A record of TLS is the least that can be decrypted and has at most
+`TLS_BYTES` (RFC 8446, section 5.2), so that much is enough for each.
 
 Both sizes are set for a connection of ours when it is made, never for a class that other code uses too. What
 asyncio does not document may be absent, and is where another loop runs (uvloop reads in its own way): then the
@@ -22,7 +23,7 @@ from typing import Any, Final
 __all__ = ["READ_BYTES", "TLS_BYTES", "read_in_small_blocks"]
 
 READ_BYTES: Final = 64 * 1024
-TLS_BYTES: Final = 32 * 1024
+TLS_BYTES: Final = 5 + 2**14 + 256
 
 
 def read_in_small_blocks(transport: Any) -> None:
@@ -33,6 +34,8 @@ def read_in_small_blocks(transport: Any) -> None:
     layer = transport
     while (tls := getattr(layer, "_ssl_protocol", None)) is not None:
         _shrink(tls)
+        if hasattr(layer, "set_read_buffer_limits"):
+            layer.set_read_buffer_limits(high=TLS_BYTES)
         layer = getattr(tls, "_transport", None)
     if getattr(layer, "max_size", 0) > READ_BYTES:
         layer.max_size = READ_BYTES

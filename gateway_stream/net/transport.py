@@ -29,10 +29,10 @@ from yarl import URL
 from gateway_stream.errors import GatewayError
 from gateway_stream.net.calls import Called
 from gateway_stream.net.clocks import SYSTEM
-from gateway_stream.net.connections import ANEW, Connector, Response, Stale
+from gateway_stream.net.connections import ANEW, Connector, LeanResponse, Response, Stale
 from gateway_stream.net.foreign import BROKEN, broken_off, not_answered, showable
 from gateway_stream.net.hidden import Hidden
-from gateway_stream.net.lean import LeanResponse, Requests, available, quicken
+from gateway_stream.net.lean import Requests, available, quicken
 from gateway_stream.net.leases import closed
 
 if TYPE_CHECKING:

@@ -33,8 +33,8 @@ from typing import TYPE_CHECKING, Final, Self, get_args
 
 from gateway_stream.errors import ConfigError
 from gateway_stream.net.clocks import SYSTEM
-from gateway_stream.tee.flow import Flow, NoReaders, Slow
 from gateway_stream.tee.journal import Journal
+from gateway_stream.tee.pump import NoReaders, Pump, Slow
 from gateway_stream.tee.reader import Reader
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def tee(
     _at_least("readers", readers, 0)
     _at_least("journal", journal, 1)
     _at_least("grace", grace, 0)
-    flow = Flow(stream, Journal(journal), slow, on_no_readers, grace, timer)
-    return Tee(flow, readers)
+    pump = Pump(stream, Journal(journal), slow, on_no_readers, grace, timer)
+    return Tee(pump, readers)
 
 
 class Tee:
@@ -92,9 +92,9 @@ class Tee:
         readers: those that were there from the beginning.
     """
 
-    def __init__(self, flow: Flow, readers: int) -> None:
-        self._flow = flow
-        self.readers = tuple(Reader(flow, 0) for _ in range(readers))
+    def __init__(self, pump: Pump, readers: int) -> None:
+        self._pump = pump
+        self.readers = tuple(Reader(pump, 0) for _ in range(readers))
 
     async def __aenter__(self) -> Self:
         """Send the request.
@@ -102,8 +102,8 @@ class Tee:
         Raises:
             GatewayError: it was refused, or no connection came about.
         """
-        await self._flow.stream.__aenter__()
-        self._flow.begin()
+        await self._pump.stream.__aenter__()
+        self._pump.begin()
         return self
 
     async def __aexit__(
@@ -124,17 +124,17 @@ class Tee:
         Raises:
             ConfigError: that event has left the journal, or there is no such number yet.
         """
-        journal = self._flow.journal
+        journal = self._pump.journal
         number = journal.begin if start is None else start
         if journal.first <= number <= journal.end:
-            return Reader(self._flow, number)
+            return Reader(self._pump, number)
         message = f"no reader can start at event {number}: the journal has {journal.first} to {journal.end}"
         hint = "Start later, or give the tee a larger journal."
         raise ConfigError(message, code="not_in_journal", hint=hint)
 
     async def aclose(self) -> None:
         """Close the stream. Readers get what is in the journal, and then an error, if it was not all."""
-        await self._flow.aclose()
+        await self._pump.aclose()
 
 
 def _one_of(name: str, word: str, words: tuple[str, ...]) -> None:

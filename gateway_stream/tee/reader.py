@@ -21,15 +21,15 @@ from gateway_stream.events import (
     TextDelta,
 )
 from gateway_stream.stream import Batch
-from gateway_stream.tee.flow import Cursor, closed
 from gateway_stream.tee.journal import closing
+from gateway_stream.tee.pump import Cursor, closed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from types import TracebackType
 
-    from gateway_stream.tee.flow import Flow
     from gateway_stream.tee.journal import Kept
+    from gateway_stream.tee.pump import Pump
     from gateway_stream.turn import Turn
 
 __all__ = ["Reader"]
@@ -48,9 +48,9 @@ class Reader:
         lost: how many events of the answer it lost by being slow.
     """
 
-    def __init__(self, flow: Flow, position: int) -> None:
+    def __init__(self, pump: Pump, position: int) -> None:
         self.lost = 0
-        self._flow = flow
+        self._pump = pump
         self._start = position
         self._cursor = Cursor(position)
         self._events: Sequence[Event] = ()  # what was taken
@@ -60,7 +60,7 @@ class Reader:
         self._end: Event | None = None
         self._reading = False
         self._read_at = 0.0
-        flow.join(self._cursor)
+        pump.join(self._cursor)
 
     async def __aenter__(self) -> Self:
         return self
@@ -103,11 +103,11 @@ class Reader:
 
         What was given cannot be taken back, so from here on an answer that fails is not begun anew.
         """
-        flow = self._flow
-        flow.stream.text()  # tells it so
-        if self.position < flow.journal.begin:  # what is void is not given
+        pump = self._pump
+        pump.stream.text()  # tells it so
+        if self.position < pump.journal.begin:  # what is void is not given
             self._events, self._given = (), 0
-            self._cursor.position = max(self._cursor.position, flow.journal.begin)
+            self._cursor.position = max(self._cursor.position, pump.journal.begin)
         return _Steps(self._next_text)
 
     def batches(self) -> AsyncIterator[Batch]:
@@ -129,10 +129,10 @@ class Reader:
             if self._cursor.left:
                 raise self._error(_left()) from None
         self._events, self._given = (), 0
-        end = self._end or self._flow.end
+        end = self._end or self._pump.end
         if type(end) is Failure:
             raise self._error(end)
-        return await self._flow.stream.turn()
+        return await self._pump.stream.turn()
 
     async def _next_text(self) -> str:
         while True:
@@ -148,8 +148,8 @@ class Reader:
         return Batch(events, self._read_at)
 
     def _error(self, failure: Failure) -> GatewayError:
-        error = GatewayError.from_failure(failure, self._flow.stream.partial)
-        error.__cause__ = self._flow.cause
+        error = GatewayError.from_failure(failure, self._pump.stream.partial)
+        error.__cause__ = self._pump.cause
         return error
 
     # Taking.
@@ -163,13 +163,13 @@ class Reader:
             raise StopAsyncIteration
         self._reading = True
         try:
-            kept = await self._flow.take(self._cursor)
+            kept = await self._pump.take(self._cursor)
         finally:
             self._reading = False
         events = self._told_instead() if kept is None else self._of(kept)
         self._events, self._given = events, 0
         self._numbered = 0 if kept is None else len(events)
-        self._read_at = self._flow.read_at if kept is None else kept.batch.read_at
+        self._read_at = self._pump.read_at if kept is None else kept.batch.read_at
         if type(events[-1]) in (Stop, Failure):
             self._end = events[-1]
 
@@ -192,7 +192,7 @@ class Reader:
 
     def _told_instead(self) -> Sequence[Event]:
         """What is told where nothing can be taken."""
-        cursor, journal = self._cursor, self._flow.journal
+        cursor, journal = self._cursor, self._pump.journal
         if cursor.left:
             return [_left()]
         if cursor.detached:
@@ -203,7 +203,7 @@ class Reader:
 
     def _lose(self, number: int) -> list[Event]:
         """Move on to what is still there, and tell what is not."""
-        journal = self._flow.journal
+        journal = self._pump.journal
         last = journal.first - 1
         lost = last + 1 - number
         self._cursor.position = journal.first
@@ -220,12 +220,12 @@ class Reader:
         """Leave: get no more events, and keep the others waiting no longer."""
         self._events, self._given = (), 0
         if not self._cursor.left:
-            self._flow.leave(self._cursor)
+            self._pump.leave(self._cursor)
 
     def __del__(self) -> None:
         cursor = getattr(self, "_cursor", None)
         if cursor is not None and not cursor.left:
-            self._flow.dropped(cursor)
+            self._pump.dropped(cursor)
 
 
 def _left() -> Failure:

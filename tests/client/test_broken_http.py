@@ -17,9 +17,14 @@ import anyio.lowlevel
 import pytest
 
 from gateway_stream import Client, ConnectionLost, StreamTruncated, TextDelta
+from tests.support.ways import way
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+__all__ = ["way"]
+
+pytestmark = pytest.mark.usefixtures("way")
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 BEGUN = b'data: {"id":"x","choices":[{"index":0,"delta":{"content":"hel"}}]}\n\n'

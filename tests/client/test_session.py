@@ -524,13 +524,16 @@ async def test_a_session_goes_on_elsewhere_where_it_was_left(
         (b'{"history":[{"type":"message","role":"system","content":""}]}', "'system'"),
         (
             b'{"history":[{"type":"message","role":"user","content":[{"type":"image"}]}]}',
-            "an image needs",
+            "no saved session: an image needs",
         ),
+        ("\ud800", "no saved session"),
         (b'{"history":[{"type":"parrot"}]}', "no saved session"),
         (b'{"format":2,"history":[]}', "has format 2"),
     ],
 )
-async def test_what_is_no_saved_session_is_refused(client: Client, data: bytes, words: str) -> None:
+async def test_what_is_no_saved_session_is_refused(
+    client: Client, data: bytes | str, words: str
+) -> None:
     session = client.session()
     with pytest.raises(ConfigError, match=words) as refused:
         session.load(data)
@@ -572,6 +575,18 @@ async def test_a_warning_names_the_place_that_asked(
             del stream
         await fake_gateway.wait_for(lambda gateway: gateway.in_flight == 0)
     session.ask(CLAUDE, "again")
+
+
+async def test_a_greedy_session_does_not_keep_others_waiting(fake_gateway: FakeGateway) -> None:
+    fake_gateway.default = HELLO
+    async with Client(host=fake_gateway.url, token="dapi-test", pool_size=1) as client:
+        greedy, modest = client.session("greedy"), client.session("modest")
+        async with anyio.create_task_group() as tasks:
+            for _ in range(20):
+                tasks.start_soon(greedy.complete, CHAT, "greedy")
+            tasks.start_soon(modest.answer, CHAT, "modest")
+    order = [b"modest" in received.raw for received in fake_gateway.requests]
+    assert order.index(True) <= 3
 
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])

@@ -1,14 +1,7 @@
-"""Both ways of a request through aiohttp."""
+"""Tests that ask for ``way`` run both ways of a request through aiohttp."""
 
 from __future__ import annotations
 
-import pytest
+from tests.support.ways import way
 
 __all__ = ["way"]
-
-
-@pytest.fixture(params=["lean", "documented"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Which way requests take."""
-    monkeypatch.setenv("GATEWAY_STREAM_LEAN", "1" if request.param == "lean" else "0")
-    return str(request.param)

@@ -10,7 +10,8 @@ import anyio.lowlevel
 import pytest
 
 from gateway_stream import ConnectionLost
-from gateway_stream.net.lean import LeanResponse, Reader, available
+from gateway_stream.net.connections import LeanResponse
+from gateway_stream.net.lean import Reader, available
 from gateway_stream.net.reads import READ_BYTES
 from tests.support.clock import settle
 from tests.support.raw import ANSWER, BEGUN, HEAD, Peer, Slot, ask, chunk, peer, pool, reset

@@ -15,7 +15,6 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from gateway_stream import ConnectionLost
 from tests.proxies.answers import ANSWER, MODELS, UNBUFFERED, haproxy, nginx
 from tests.proxies.servers import NEEDS_NGINX, Nginx
 
@@ -104,7 +103,7 @@ async def test_a_kept_connection_that_the_proxy_closed_costs_nothing(
 
 
 @pytest.mark.parametrize("proxy", SHORT_PATIENCE)
-async def test_a_kept_connection_whose_end_was_not_seen_yet_is_an_error_to_send_again_after(
+async def test_a_kept_connection_whose_end_was_not_seen_yet_costs_nothing(
     through: Through, fake_gateway: FakeGateway, proxy: Proxy
 ) -> None:
     fake_gateway.default = ANSWER
@@ -112,12 +111,22 @@ async def test_a_kept_connection_whose_end_was_not_seen_yet_is_an_error_to_send_
         await ask(client)
         (port,) = ports(fake_gateway)
         hold_the_loop_until_the_proxy_closes(port)
-        with pytest.raises(ConnectionLost) as caught:
-            await ask(client)
-        assert len(fake_gateway.requests) == 1
         await ask(client)
-    error = caught.value
-    assert (error.phase, error.retryable, error.partial) == ("response", True, None)
+    assert len(fake_gateway.requests) == 2
+    assert len(ports(fake_gateway)) == 2
+
+
+@pytest.mark.parametrize("proxy", SHORT_PATIENCE)
+async def test_requests_that_cross_the_end_of_the_proxys_patience_are_all_answered(
+    through: Through, fake_gateway: FakeGateway, proxy: Proxy
+) -> None:
+    fake_gateway.default = ANSWER
+    async with through(proxy) as client:
+        for number in range(12):
+            await ask(client)
+            await anyio.sleep(0.25 + (number - 6) / 2000)  # its patience, and a little less or more
+    assert len(fake_gateway.requests) == 12
+    assert len(ports(fake_gateway)) > 1
 
 
 def hold_the_loop_until_the_proxy_closes(port: str) -> None:

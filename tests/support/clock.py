@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 from itertools import count
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import anyio
@@ -78,7 +80,10 @@ class HandClock:
 
 
 class HastyClock:
-    """A clock on which whoever sleeps has slept at once. ``slept`` tells how long each time."""
+    """A clock on which whoever sleeps has slept at once. ``slept`` tells how long each time.
+
+    Beside that, time passes and alarms ring as on the wall.
+    """
 
     def __init__(self, now: float = START) -> None:
         self.now = now
@@ -88,13 +93,10 @@ class HastyClock:
         return self.now
 
     def monotonic(self) -> float:
-        return self.now
+        return perf_counter() + sum(self.slept)
 
-    def call_later(self, seconds: float, work: Callable[[], object]) -> _Alarm:
-        alarm = _Alarm(work)
-        self.now += seconds
-        alarm.ring()
-        return alarm
+    def call_later(self, seconds: float, work: Callable[[], object]) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(seconds, work)
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gateway_stream.stream import EventStream
     from gateway_stream.tee.journal import Journal, Kept
 
-__all__ = ["Cursor", "Flow", "NoReaders", "Slow", "closed"]
+__all__ = ["Cursor", "NoReaders", "Pump", "Slow", "closed"]
 
 Slow: TypeAlias = Literal["block", "drop_oldest", "detach"]
 """What happens when a reader is slow."""
@@ -47,7 +47,7 @@ class Cursor:
         self.detached = False
 
 
-class Flow:
+class Pump:
     """Fills ``journal`` from ``stream``.
 
     Attributes:
