@@ -7,7 +7,9 @@ nothing comes any more. Each case has a process of its own, because memory that 
 - ``streams``: `STREAMS` readers that each take one event of an answer of 1 MB, and no more.
 - ``one``: one reader of an answer of 50 MB that sleeps over each event.
 - ``fan_out``: `STREAMS` such answers in one `fan_out`, whose reader takes one part.
-- ``tee``: one answer of 50 MB with three readers, of whom one takes one event: by slow-reader policy.
+- ``whole``: one reader of that answer who reads it to its end, and so holds what it adds up to.
+- ``tee``: that answer with three readers, of whom one takes one event and two read on, by slow-reader policy.
+  Beside ``whole``, the difference is what the stuck reader costs.
 """
 
 from __future__ import annotations
@@ -81,6 +83,13 @@ async def one(client: Client, how: dict[str, Any]) -> int:  # noqa: ARG001
         return await still()
 
 
+async def whole(client: Client, how: dict[str, Any]) -> int:  # noqa: ARG001
+    async with client.stream(request(50 * MEGABYTE)) as stream:
+        async for _ in stream.batches():
+            pass
+        return await still()
+
+
 async def fanned_out(client: Client, how: dict[str, Any]) -> int:
     asked = [request(MEGABYTE)] * how["streams"]
     async with fan_out(client, asked, concurrency=how["streams"]) as parts:
@@ -110,6 +119,7 @@ async def teed(client: Client, how: dict[str, Any]) -> int:
 CASES: Final[dict[str, Callable[[Client, dict[str, Any]], Awaitable[int]]]] = {
     "streams": streams,
     "one": one,
+    "whole": whole,
     "fan_out": fanned_out,
     "tee": teed,
 }
@@ -151,11 +161,10 @@ def main() -> None:
             if not host:
                 continue
             how = {"host": host, "streams": given.streams}
-            for case in ("streams", "fan_out", "one"):
+            for case in ("streams", "fan_out", "one", "whole"):
                 bytes_ = _measured(case, how, server.certificate)
-                each = (
-                    f", {bytes_ / given.streams / 1024:.0f} KiB a stream" if case != "one" else ""
-                )
+                many = case in {"streams", "fan_out"}
+                each = f", {bytes_ / given.streams / 1024:.0f} KiB a stream" if many else ""
                 print(f"{case}, {way}: {bytes_ / MEGABYTE:.1f} MB{each}", flush=True)
         for slow in get_args(Slow):
             bytes_ = _measured("tee", {"host": server.plain, "slow": slow}, "")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway_stream.budget import Budget, Price
 from gateway_stream.client import Client
 from gateway_stream.errors import (
     AccessDenied,
@@ -53,6 +54,7 @@ from gateway_stream.events import (
     Usage,
     decode_event,
 )
+from gateway_stream.fanout import fan_out
 from gateway_stream.net.minutes import Limits
 from gateway_stream.net.retry import Retry
 from gateway_stream.net.watchdog import Timeouts
@@ -79,6 +81,7 @@ __all__ = [
     "Batch",
     "BlockEnd",
     "BlockStart",
+    "Budget",
     "BudgetExceeded",
     "Client",
     "ConfigError",
@@ -100,6 +103,7 @@ __all__ = [
     "OutputSchema",
     "Overloaded",
     "PartialTurn",
+    "Price",
     "ProtocolError",
     "QueueFull",
     "RateLimited",
@@ -129,6 +133,7 @@ __all__ = [
     "Turn",
     "Usage",
     "decode_event",
+    "fan_out",
     "fold",
 ]
 

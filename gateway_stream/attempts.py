@@ -149,7 +149,7 @@ class Attempts:
         self._fallback = fallback
         self._states = states
         self._timeouts = timeouts
-        self._timer = timer
+        self.timer = timer
         self._draw = draw
         self._retries = 0
         self._asked = {first.model}
@@ -157,7 +157,7 @@ class Attempts:
 
     async def watch(self) -> Watch:
         """The clocks of this request, which begin to run."""
-        called = self._timer.monotonic()
+        called = self.timer.monotonic()
         state = self._states.ready() or await self._states.here()
         return Watch(self._timeouts, state.watchdog, called)
 
@@ -217,7 +217,7 @@ class Attempts:
         if stated > LONGEST_STATED_WAIT or wait >= left:
             return None
         self._retries += 1
-        await self._timer.sleep(wait)
+        await self.timer.sleep(wait)
         return Notice(
             "retry", f"{self._retries} of {retry.retries}, after {wait:.1f} s: {error.message}"
         )

@@ -17,23 +17,23 @@ imports aiohttp, in a thread.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import TYPE_CHECKING, Final, Self, Unpack
 
 from gateway_stream.attempts import Fallback, Try, after_any_failure
 from gateway_stream.errors import ConfigError
 from gateway_stream.net.clocks import SYSTEM
+from gateway_stream.net.minutes import Limits
+from gateway_stream.net.pools import PoolPlan
 from gateway_stream.net.retry import NO_RETRIES, Retry, RetryPolicy, read_retry
 from gateway_stream.net.watchdog import Timeouts
 from gateway_stream.options import Conversation, RequestOptions, build_request
 from gateway_stream.sending import Sender, known_family
-from gateway_stream.stream import EventStream
 from gateway_stream.wire.sse import EVENT_LIMIT
+from gateway_stream.writing import own_headers
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
 
@@ -41,20 +41,18 @@ if TYPE_CHECKING:
     from gateway_stream.auth.services import Auth
     from gateway_stream.auth.source import TokenSource
     from gateway_stream.budget import Budget
-    from gateway_stream.net.admission import Limits
     from gateway_stream.net.clocks import Timer
-    from gateway_stream.net.loops import LoopState
     from gateway_stream.net.recording import Follower
     from gateway_stream.net.stats import Stats
     from gateway_stream.request import Request
     from gateway_stream.session import Session
+    from gateway_stream.stream import EventStream
     from gateway_stream.turn import Turn
 
 __all__ = ["Client"]
 
 POOL_SIZE: Final = 1000
 QUEUE_SIZE: Final = 10_000
-_NOT_PRODUCT: Final = re.compile(r"[^A-Za-z0-9 ._/+()-]")
 
 
 class Client:
@@ -151,18 +149,21 @@ class Client:
         if isinstance(ssl, bool):
             message = "ssl= takes a TLS context, or the path of the certificates to trust"
             raise ConfigError(message, hint="Leave it out to trust what the system trusts.")
-        self._ssl = ssl
-        self._certificates = certificate_settings(os.environ)
         base = self._settings.base
-        self._proxy = read_proxy(proxy, "proxy=") if proxy else proxy_for(base.scheme, base.netloc)
-        self._pool_size = pool_size
-        self._queue_size = queue_size
-        self._timeouts = timeouts or Timeouts()
-        self._limits = limits
         self._fast_model = fast_model
-        self._recorder = recorder
-        self._clock = clock
-        self._loops = LoopStates(self._prepare)
+        timeouts = timeouts or Timeouts()
+        plan = PoolPlan(
+            ssl=ssl,
+            certificates=certificate_settings(os.environ),
+            proxy=read_proxy(proxy, "proxy=") if proxy else proxy_for(base.scheme, base.netloc),
+            connect=timeouts.connect,
+            pool_size=pool_size,
+            queue_size=queue_size,
+            limits=limits or Limits(),
+            timer=clock,
+            recorder=recorder,
+        )
+        self._loops = LoopStates(plan.prepare)
         workspace = self._settings.workspace
         self._services = TokenServices(
             workspace=workspace.origin if workspace else None,
@@ -171,15 +172,10 @@ class Client:
         )
         self._sender = Sender(
             self._settings,
-            headers={
-                "User-Agent": _user_agent(user_agent),
-                "Accept": "text/event-stream, application/json",
-                "Accept-Encoding": "identity",
-                "Content-Type": "application/json",
-            },
+            headers=own_headers(user_agent),
             family=known_family(family),
             event_limit=event_limit,
-            timeouts=self._timeouts,
+            timeouts=timeouts,
             retry=read_retry(retry, retry_of(os.environ)),
             loops=self._loops,
             services=self._services,
@@ -339,37 +335,6 @@ class Client:
 
         return stats_of(self._loops, refreshes=self._services.refreshes)
 
-    # Loops.
-
-    def _prepare(self) -> Callable[[], LoopState]:
-        """What takes time and no loop: importing aiohttp, reading certificates. Runs in a thread."""
-        from gateway_stream.net.admission import Admissions, Limits  # noqa: PLC0415
-        from gateway_stream.net.loops import LoopState  # noqa: PLC0415
-        from gateway_stream.net.surroundings import tls_context  # noqa: PLC0415
-        from gateway_stream.net.transport import Transport  # noqa: PLC0415
-
-        context = tls_context(self._ssl, self._certificates)
-
-        def make() -> LoopState:
-            return LoopState(
-                Transport(
-                    context,
-                    self._proxy,
-                    connect_timeout=self._timeouts.connect,
-                    clock=self._clock,
-                ),
-                Admissions(
-                    self._pool_size,
-                    queue_size=self._queue_size,
-                    limits=self._limits or Limits(),
-                    clock=self._clock,
-                ),
-                timer=self._clock,
-                recorder=self._recorder,
-            )
-
-        return make
-
     async def __aenter__(self) -> Self:
         return self
 
@@ -408,14 +373,6 @@ def _at_least_one(**numbers: int) -> None:
         if number < 1:
             message = f"{name} is {number}"
             raise ConfigError(message, hint="Give 1 or more.")
-
-
-def _user_agent(partner: str | None) -> str:
-    from gateway_stream import __version__  # noqa: PLC0415  the package imports this module
-
-    product = f"gateway_stream/{__version__}"
-    cleaned = " ".join(_NOT_PRODUCT.sub("", partner or "").split())[:128]
-    return f"{product} {cleaned}" if cleaned else product
 
 
 def _caller() -> str:

@@ -256,7 +256,7 @@ class FanOut(Generic[Key]):
     def _asked(self, key: Key, asking: asyncio.Task[None]) -> None:
         self._tasks.discard(asking)
         error = _lost() if asking.cancelled() else asking.exception()
-        if error is not None and not self._leaving:
+        if error is not None:
             self._put_failure(key, error)
         self._place.ring()
         self._came.ring()

@@ -67,6 +67,7 @@ class Incoming:
         self.keeps_text = False
         """Whether the reader cannot take back what it was given."""
         self._keeps_frames = False
+        self.timer = attempts.timer
         self._attempts = attempts
         self._observer = observer
         self._held: list[Event] | None = []
@@ -97,11 +98,11 @@ class Incoming:
             raise self._refused
         if self._reading:
             raise _two_readers()
+        if self.closed:
+            message = "this stream was closed before its request was sent"
+            raise ConfigError(message, hint="Make another with client.stream().")
         self._reading = True
         try:
-            if self.closed:
-                message = "this stream was closed before its request was sent"
-                raise ConfigError(message, hint="Make another with client.stream().")
             if self.watch is None:
                 self.watch = await self._attempts.watch()
             told = await self._open(self.watch)

@@ -102,8 +102,22 @@ class Sender:
         timeouts: Timeouts | None = None,
         retry: Retry | RetryPolicy | None = None,
         fallback: Fallback = (),
+        turn: int | None = None,
     ) -> EventStream:
-        """The stream of the answer to ``asked``; ``place`` is where the user's code asked for it."""
+        """The stream of the answer to ``asked``.
+
+        Args:
+            asked: what is asked.
+            place: where the user's code asked for it.
+            family: the wire family, instead of the client's.
+            source: what gives tokens, instead of the client's.
+            flow: whose turn it is in the queues.
+            observer: what looks at the answer while it comes.
+            timeouts: how long each thing may take, instead of the client's.
+            retry: how often and when it is sent again, instead of the client's.
+            fallback: the models to ask instead.
+            turn: the number of the answer in its conversation, for the ids of calls that have none.
+        """
         policy = read_retry(retry, self._retry)
         return self.ask_in_turn(
             asked,
@@ -115,6 +129,7 @@ class Sender:
             flow=flow,
             observer=observer,
             timeouts=timeouts,
+            turn=turn,
         )
 
     def ask_in_turn(
@@ -129,10 +144,15 @@ class Sender:
         flow: Flow | None = None,
         observer: Observer | None = None,
         timeouts: Timeouts | None = None,
+        turn: int | None = None,
     ) -> EventStream:
         """As `ask`, where it is known already which model is asked after which."""
         writing = Writing(
-            asked, self._settings.base, self._headers, known_family(family) or self._family
+            asked,
+            self._settings.base,
+            self._headers,
+            family=known_family(family) or self._family,
+            turn=len(asked.messages) if turn is None else turn,
         )
         attempts = Attempts(
             first,
@@ -181,7 +201,7 @@ class Sender:
             written.family,
             request_id=exchange.headers.get("x-request-id"),
             attempt=attempts.number,
-            call_id_prefix=f"turn{len(writing.request.messages)}_",
+            call_id_prefix=f"turn{writing.turn}_",
             event_limit=self._event_limit,
         )
         renew = None

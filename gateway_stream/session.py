@@ -79,6 +79,7 @@ class Session:
         from gateway_stream.net.admission import Flow  # noqa: PLC0415
 
         self.history: list[Message | Turn] = []
+        self._turns = 0  # whole answers ever, for the ids of calls, though the history be cut
         self._client = client
         self._source = None if auth is None else as_source(auth)
         self._flow = Flow(name, weight)
@@ -197,9 +198,10 @@ class Session:
         def heard(answer: Turn | PartialTurn) -> None:
             if isinstance(answer, Turn):
                 self.history += (*new, answer)
+                self._turns += 1
 
         observer = _Observer(self._tally(asked), heard)
-        stream = self._send(asked, observer, ways, place)
+        stream = self._send(asked, observer, ways, place, turn=self._turns + 1)
         self._asking = weakref.ref(observer)
         return stream
 
@@ -233,7 +235,11 @@ class Session:
     def dump(self) -> bytes:
         """The history and the counts as JSON, to `load` elsewhere. It holds no credentials."""
         saved = _Saved(
-            history=self.history, requests=self.requests, usage=self.usage, spent=self.spent
+            history=self.history,
+            turns=self._turns,
+            requests=self.requests,
+            usage=self.usage,
+            spent=self.spent,
         )
         return msgspec.json.encode(saved)
 
@@ -257,6 +263,7 @@ class Session:
                 message, hint="Load it with the version that saved it, or a later one."
             )
         self.history = saved.history
+        self._turns = saved.turns
         self._ledger.restore(saved.requests, saved.usage, saved.spent)
 
     # The way of one request.
@@ -267,9 +274,23 @@ class Session:
             return Tally(self._ledger, 0, None)
         return Tally(self._ledger, estimate(asked), budget.price_of(asked.model))
 
-    def _send(self, asked: Request, observer: _Observer, ways: _Ways, place: str) -> EventStream:
+    def _send(
+        self,
+        asked: Request,
+        observer: _Observer,
+        ways: _Ways,
+        place: str,
+        *,
+        turn: int | None = None,
+    ) -> EventStream:
         stream = self._client._sender.ask(  # noqa: SLF001  a session is a view of its client
-            asked, place=place, source=self._source, flow=self._flow, observer=observer, **ways
+            asked,
+            place=place,
+            source=self._source,
+            flow=self._flow,
+            observer=observer,
+            turn=turn,
+            **ways,
         )
         observer.tally.begin()
         return stream
@@ -289,6 +310,7 @@ class _Saved(msgspec.Struct, kw_only=True):
 
     format: int = _FORMAT
     history: list[Message | Turn]
+    turns: int = 0
     requests: int = 0
     usage: Usage = Usage()
     spent: Spent = Spent()

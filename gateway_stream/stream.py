@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from gateway_stream.attempts import Opened
     from gateway_stream.incoming import Incoming
+    from gateway_stream.tee import Tee
+    from gateway_stream.tee.pump import NoReaders, Slow
     from gateway_stream.turn import PartialTurn, Timings, Turn
 
 T = TypeVar("T")
@@ -150,6 +152,40 @@ class EventStream:
             self._take(await self._read())
         self._ready = iter(())  # a turn is all events: none is left to iterate
         return self._incoming.turn()
+
+    def tee(
+        self,
+        readers: int,
+        *,
+        slow: Slow = "block",
+        journal: int = 1024 * 1024,
+        on_no_readers: NoReaders = "stop",
+        grace: float = 5.0,
+    ) -> Tee:
+        """Let many read this answer, each at its own pace; see `gateway_stream.tee`.
+
+        Args:
+            readers: how many there are from the beginning; more may join later.
+            slow: who gives way when one is slow: ``"block"`` waits for all, ``"drop_oldest"`` has the slow
+                one lose the oldest events, ``"detach"`` puts it out with an error.
+            journal: bytes of events that are held for who is slow or joins late.
+            on_no_readers: whether to ``"continue"`` or ``"stop"`` when nobody reads.
+            grace: seconds without a reader before ``"stop"`` stops.
+
+        Raises:
+            ConfigError: a number or word that cannot work.
+        """
+        from gateway_stream.tee import tee  # noqa: PLC0415  it names this module in its types
+
+        return tee(
+            self,
+            readers,
+            slow=slow,
+            journal=journal,
+            on_no_readers=on_no_readers,
+            grace=grace,
+            timer=self._incoming.timer,
+        )
 
     @property
     def partial(self) -> PartialTurn:

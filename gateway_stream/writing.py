@@ -9,6 +9,7 @@ output tokens all that ``max_tokens`` allows. The input is estimated at four byt
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     from gateway_stream.request import Request
     from gateway_stream.wire.family import Family
 
-__all__ = ["Writing", "Written"]
+__all__ = ["Writing", "Written", "own_headers"]
 
 _BYTES_OF_A_TOKEN: Final = 4
+_NOT_PRODUCT: Final = r"[^A-Za-z0-9 ._/+()-]"
 
 
 class Written(NamedTuple):
@@ -59,12 +61,20 @@ class Writing:
         base: the address.
         headers: the client's own headers.
         family: the family to speak, if not the one that each model's name tells.
+        turn: the number of the answer in its conversation.
     """
 
     def __init__(
-        self, request: Request, base: Base, headers: Mapping[str, str], family: str | None
+        self,
+        request: Request,
+        base: Base,
+        headers: Mapping[str, str],
+        *,
+        family: str | None,
+        turn: int,
     ) -> None:
         self.base = base
+        self.turn = turn
         self.request = request
         self._headers = headers
         self._family = family
@@ -96,6 +106,20 @@ class Writing:
         )
         self._written = model, written
         return written
+
+
+def own_headers(user_agent: str | None) -> dict[str, str]:
+    """The headers of a client's every request; ``user_agent`` names the program that it works for."""
+    from gateway_stream import __version__  # noqa: PLC0415  the package imports this module
+
+    product = f"gateway_stream/{__version__}"
+    cleaned = " ".join(re.sub(_NOT_PRODUCT, "", user_agent or "").split())[:128]
+    return {
+        "User-Agent": f"{product} {cleaned}" if cleaned else product,
+        "Accept": "text/event-stream, application/json",
+        "Accept-Encoding": "identity",
+        "Content-Type": "application/json",
+    }
 
 
 def _encode(body: dict[str, Any]) -> bytes:

@@ -10,6 +10,7 @@ import anyio.lowlevel
 import pytest
 
 from gateway_stream import (
+    Batch,
     Client,
     ConfigError,
     Event,
@@ -17,11 +18,12 @@ from gateway_stream import (
     Message,
     PartialTurn,
     Request,
+    Start,
     Stop,
     Turn,
     fold,
 )
-from gateway_stream.fanout import Part, fan_out
+from gateway_stream.fanout import FanOut, Part, fan_out
 from gateway_stream.testing import FakeGateway, Fault, Received, Reply
 from gateway_stream.wire.family import check_grammar
 from tests.client.conftest import _no_settings, client, fake_gateway
@@ -364,12 +366,13 @@ async def test_a_stream_that_had_ended_gives_its_answer(
     fake_gateway.default = ANSWER
     async with client.stream(MODEL, "hi") as stream:
         turn = await stream.turn()
-    left = client.stream(MODEL, "hi")
-    await left.aclose()
+    async with client.stream(MODEL, "hi") as left:
+        assert await anext(left.text()) == "one "
     got = await gather(client, [stream, left])
     assert got.answers[0] == turn
     assert got.events[0] == [turn.stop]
     assert isinstance(got.answers[1], PartialTurn)
+    assert got.answers[1].text.startswith("one ")
 
 
 async def test_what_waits_is_bounded_while_nobody_reads(
@@ -403,6 +406,29 @@ async def test_a_slow_reader_leaves_no_stream_behind(
             if sum(parts_of.values()) == 200:
                 break
     assert min(parts_of.values()) >= 10
+
+
+async def test_streams_that_wait_to_be_read_are_read_in_the_order_in_which_they_came(
+    client: Client,
+) -> None:
+    parts: FanOut[int] = fan_out(client, [], buffer=1)
+    parts._parts.append(Part(0, Batch([Start()], 0.0), None))
+    served: list[str] = []
+
+    async def stand_in_line(name: str) -> None:
+        await parts._room()
+        served.append(name)
+
+    waiting = [asyncio.create_task(stand_in_line(name)) for name in ("first", "gone", "second")]
+    await settle()
+    waiting[1].cancel()
+    await settle()
+    assert served == []
+    parts._parts.clear()
+    parts._next_in_line()
+    waiting.append(asyncio.create_task(stand_in_line("newcomer")))
+    await settle()
+    assert served == ["first", "second", "newcomer"]
 
 
 async def test_one_task_reads_a_fan_out_inside_its_block(

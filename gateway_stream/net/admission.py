@@ -138,7 +138,6 @@ class Admissions:
         for queue in self._queues.values():
             while queue.waiting:
                 queue.waiting.take().told.set()
-        self._sleeping.clear()
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
@@ -202,9 +201,7 @@ class Admissions:
         self._alarm, self._alarm_at = None, inf
         now = self._clock.monotonic() + _AT_ONCE
         while self._sleeping and self._sleeping[0][0] <= now:
-            when, _, queue = heappop(self._sleeping)
-            if when != queue.wakes_at:
-                continue  # it was to wake earlier, and did
+            queue = heappop(self._sleeping)[2]
             queue.wakes_at = inf
             if queue.waiting and not queue.listed:
                 queue.listed = True

@@ -22,6 +22,7 @@ from __future__ import annotations
 import select
 from contextvars import ContextVar
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -41,12 +42,13 @@ if TYPE_CHECKING:
     from aiohttp.streams import StreamReader
     from aiohttp.tracing import Trace
 
-    from gateway_stream.net.clocks import Timer
+    from gateway_stream.net.clocks import Alarm, Timer
     from gateway_stream.net.transport import Exchange
 
 __all__ = [
     "ANEW",
     "HANDSHAKES",
+    "PATIENCE",
     "Connector",
     "Handler",
     "LeanResponse",
@@ -60,6 +62,10 @@ HANDSHAKES: Final = 32
 
 ANEW: Final = ContextVar("anew", default=False)
 """Whether a request is to go over a new connection. aiohttp's session has no other way to tell its pool."""
+
+
+PATIENCE: Final = ContextVar[float | None]("patience", default=None)
+"""Seconds that a connection for this request may take, if not as many as for the pool's others."""
 
 
 class Stale(aiohttp.ClientError):
@@ -186,6 +192,17 @@ class Connector(aiohttp.TCPConnector):
         self._handshakes = anyio.Semaphore(HANDSHAKES)
 
     @property
+    def patience(self) -> float:
+        """Seconds that a connection for the running request may take."""
+        own = PATIENCE.get()
+        return self._connect_timeout if own is None else own
+
+    def _alarm(self, scope: anyio.CancelScope) -> Alarm | None:
+        """What cancels a connection that takes too long, unless it may take for ever."""
+        patience = self.patience
+        return self._clock.call_later(patience, scope.cancel) if patience < inf else None
+
+    @property
     def idle(self) -> int:
         """How many connections are kept for the next request."""
         return sum(map(len, self._conns.values()))
@@ -210,11 +227,12 @@ class Connector(aiohttp.TCPConnector):
         began = self._clock.monotonic()
         async with self._handshakes:
             with anyio.CancelScope() as scope:
-                alarm = self._clock.call_later(self._connect_timeout, scope.cancel)
+                alarm = self._alarm(scope)
                 try:
                     handler = await super()._create_connection(req, traces, timeout)
                 finally:
-                    alarm.cancel()
+                    if alarm is not None:
+                        alarm.cancel()
         if scope.cancelled_caught:
             raise TimeoutError
         assert isinstance(handler, Handler)  # noqa: S101  the factory's

@@ -6,11 +6,12 @@ or Envoy's adaptive concurrency filter learn, tells little where one answer take
 
 **Shrinking.** A refusal proves that the server holds no more than the others in flight. So that is the limit from then on,
 at once: of 200 requests sent together of which 37 are taken, 163 refusals leave 37. What was in flight may be known
-less exactly by the time that the refusal is here; `Lease` counts both ways, and the larger counts.
+less exactly by the time that the refusal is here; `PlaceQueue.refuse` counts both ways, and the larger counts.
 
 **One doubt.** Servers also refuse by accident. A level that has held for a round of acceptances is not given up for one refusal
-without a pause: it counts only if another follows within ten acceptances. A server that really takes fewer refuses the
-next one too; one that refuses one in a hundred for other reasons mostly does not.
+without a pause: it counts only if another follows within five acceptances. A server that really takes fewer refuses
+the next one too; one that refuses one in a hundred for other reasons mostly does not. One that refuses one in twenty
+is taken for overloaded, as TCP takes such a loss.
 
 **Growing.** Only what was accepted while the limit was fully used says anything about the limit.
 
@@ -37,7 +38,7 @@ _ROUNDS: Final = 4
 _FEWEST: Final = 50
 _MOST: Final = 150
 _EXPLORE: Final = 8
-_DOUBT: Final = 10
+_DOUBT: Final = 5
 _CAUTION: Final = 20.0
 _RAMP_SECONDS: Final = 5.0
 """About what a ramp costs, as seconds of full throughput."""
@@ -57,9 +58,11 @@ class LearnedLimit:
         "_before",
         "_calm",
         "_doubt",
+        "_good",
         "_half",
         "_proven",
         "_steps",
+        "_taken",
         "limit",
         "mark",
     )
@@ -68,7 +71,9 @@ class LearnedLimit:
         self.limit: int | None = None
         self.mark = 1
         self._accepted = 0  # at full use and at this level
-        self._doubt: int | None = None  # acceptances before the refusal that is doubted
+        self._good = 0  # the level that held for a round, or what refusals left of it
+        self._taken = 0  # acceptances at full use, ever
+        self._doubt = -_DOUBT  # how many there were at the refusal that is doubted
         self._steps = 0  # since the last refusal
         self._proven = 0  # what the server held, since the last refusals
         self._half = 0  # of what it held before those
@@ -77,10 +82,11 @@ class LearnedLimit:
 
     def refused(self, others: int, now: float, pause: float) -> None:
         """The server refused a request while ``others`` were in flight, and all pause for so many seconds."""
-        if self.limit is not None and self._accepted >= self.limit and not pause:
-            doubted, self._doubt = self._doubt, self._accepted
-            if doubted is None or self._accepted - doubted > _DOUBT:
+        if self.limit == self._good and not pause:
+            doubted, self._doubt = self._doubt, self._taken
+            if self._taken - doubted > _DOUBT:
                 return
+        self._good = min(self._good, max(1, others))
         if self._calm:
             self._half, self._proven = self._proven // 2, 0
             self._calm = False
@@ -108,6 +114,9 @@ class LearnedLimit:
             self.limit = limit + 1
             return
         self._accepted += 1
+        self._taken += 1
+        if self._accepted >= limit:
+            self._good = limit
         needed = limit if self._steps else min(max(_ROUNDS * limit, _FEWEST), _MOST)
         if self._accepted >= needed and now >= self._before:
             self.limit = limit + (max(1, limit // _EXPLORE) if self._steps else 1)
@@ -116,5 +125,4 @@ class LearnedLimit:
 
     def _next_level(self) -> None:
         self._accepted = 0
-        self._doubt = None
         self.mark += 1

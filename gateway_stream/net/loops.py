@@ -198,7 +198,9 @@ class LoopState:
             except BaseException:
                 lease.release()
                 raise
-        exchange = await self.transport.send(post.url, headers, post.body, lease)
+        exchange = await self.transport.send_within(
+            watch.timeouts.connect, post.url, headers, post.body, lease
+        )
         watch.connect = exchange.connect
         # A request that had to open a connection found none: those that were kept have gone.
         self._kept = max(0, self._kept - 1) if exchange.reused else 0

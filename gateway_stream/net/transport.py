@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from functools import partial
 from io import BytesIO
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -29,7 +30,7 @@ from yarl import URL
 from gateway_stream.errors import GatewayError
 from gateway_stream.net.calls import Called
 from gateway_stream.net.clocks import SYSTEM
-from gateway_stream.net.connections import ANEW, Connector, LeanResponse, Response, Stale
+from gateway_stream.net.connections import ANEW, PATIENCE, Connector, LeanResponse, Response, Stale
 from gateway_stream.net.foreign import BROKEN, broken_off, not_answered, showable
 from gateway_stream.net.hidden import Hidden
 from gateway_stream.net.lean import Requests, available, quicken
@@ -188,14 +189,14 @@ class Transport:
         context: ssl.SSLContext,
         proxy: Proxy | None,
         *,
-        connect_timeout: float,
+        connect_timeout: float | None,
         clock: Timer = SYSTEM,
     ) -> None:
         self._proxy = proxy
-        self._connect_timeout = connect_timeout
+        self._connect_timeout = inf if connect_timeout is None else connect_timeout
         self._clock = clock
         self._live: set[Exchange] = set()
-        self._connector = Connector(context, connect_timeout=connect_timeout, clock=clock)
+        self._connector = Connector(context, connect_timeout=self._connect_timeout, clock=clock)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -215,6 +216,24 @@ class Transport:
     def idle(self) -> int:
         """How many connections are kept for the next request."""
         return self._connector.idle
+
+    async def send_within(
+        self,
+        seconds: float | None,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        lease: Lease,
+    ) -> Exchange:
+        """As `send`, with other patience for a connection: ``None`` waits for ever."""
+        limit = inf if seconds is None else seconds
+        if limit == self._connect_timeout:
+            return await self.send(url, headers, body, lease)
+        token = PATIENCE.set(limit)
+        try:
+            return await self.send(url, headers, body, lease)
+        finally:
+            PATIENCE.reset(token)
 
     async def send(
         self, url: str, headers: Mapping[str, str], body: bytes, lease: Lease
@@ -319,7 +338,7 @@ class Transport:
             ANEW.reset(token)
 
     def _foreign(self, error: Exception, target: URL) -> GatewayError:
-        return not_answered(error, target, connect_timeout=self._connect_timeout)
+        return not_answered(error, target, connect_timeout=self._connector.patience)
 
     async def aclose(self) -> None:
         """Close every connection, those in use too."""

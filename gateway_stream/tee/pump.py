@@ -163,12 +163,8 @@ class Pump:
                 await self.stream.aclose()
 
     async def _read(self) -> None:
-        from anyio.lowlevel import checkpoint  # noqa: PLC0415
-
         async for batch in self.stream.batches():
             self._add(batch)
-            if self.journal.full:
-                await checkpoint()  # who was woken just now has a turn before anything leaves
             while not self.ended and self._full():
                 await self._room.wait()
         # Its end came, or had come before there was a tee, or it was closed: asking waits for nothing.

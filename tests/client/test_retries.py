@@ -135,8 +135,8 @@ async def test_a_text_is_never_given_twice_whatever_event_it_fails_at(
 ) -> None:
     for fault in (
         Fault(error_after=k),
-        *(Fault(cut_after_text=k, cut=cut) for cut in ("clean", "close", "reset")),  # type: ignore[arg-type]
-        *(Fault(cut_after_events=k, cut=cut) for cut in ("clean", "close", "reset")),  # type: ignore[arg-type]
+        *(Fault(cut_after_text=k, cut=cut) for cut in ("clean", "close", "reset")),
+        *(Fault(cut_after_events=k, cut=cut) for cut in ("clean", "close", "reset")),
     ):
         fake_gateway.requests.clear()
         await hold_to_one_copy(client, fake_gateway, model, policy, fault)

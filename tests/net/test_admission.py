@@ -334,6 +334,49 @@ async def test_what_ended_before_a_refusal_came_back_was_held_with_it() -> None:
     assert stats.limit == 37
 
 
+async def test_who_was_long_on_the_way_is_refused_for_those_that_overtook_it() -> None:
+    admissions = Admissions(1000)
+    slow = await admissions.admit(HERE)
+    for _ in range(36):
+        (await admissions.admit(HERE)).accepted()
+    slow.refused(None)
+    (stats,) = admissions.stats()
+    assert stats.limit == 36
+
+
+async def test_a_limit_that_grows_serves_who_waits_though_nobody_leaves() -> None:
+    admissions = Admissions(1000)
+    first = await admissions.admit(HERE)
+    (await admissions.admit(HERE)).refused(None)
+    first.release()
+    async with anyio.create_task_group() as tasks:
+        queuing = Queuing(tasks, admissions)
+        for _ in range(49):
+            lease = await admissions.admit(HERE)
+            lease.accepted()
+            lease.release()
+        last = await admissions.admit(HERE)
+        await queuing.ask("waits")
+        assert queuing.served == []
+        last.accepted()
+        await settle()
+        assert queuing.served == ["waits"]
+
+
+async def test_a_limit_that_is_not_used_fully_does_not_grow() -> None:
+    admissions = Admissions(1000)
+    leases = [await admissions.admit(HERE) for _ in range(3)]
+    leases[2].refused(None)
+    for lease in leases:
+        lease.release()
+    for _ in range(500):
+        lease = await admissions.admit(HERE)
+        lease.accepted()
+        lease.release()
+    (stats,) = admissions.stats()
+    assert stats.limit == 2
+
+
 async def test_what_was_refused_holds_its_slot_until_its_release_and_no_place_at_the_server() -> (
     None
 ):

@@ -87,6 +87,17 @@ async def test_a_server_that_refuses_all_is_asked_seldom_and_found_again() -> No
     assert server.throughput(60, 80) >= 0.95 * 37 / 0.2
 
 
+async def test_refusals_by_accident_cost_little() -> None:
+    clock = HandClock(1000.0)
+    chance = random.Random(5)
+    admissions = Admissions(1000, clock=clock)
+    server = Server(
+        clock, capacity=10_000, answer=lambda: 0.5, accidents=lambda: chance.random() < 0.01
+    )
+    await run(admissions, server, [None] * 100, 120)
+    assert server.throughput(60, 120) >= 0.9 * 100 / 0.5
+
+
 async def test_a_pause_is_everybodys_and_the_ramp_stays_below_the_limit() -> None:
     clock = HandClock(1000.0)
     admissions, server = Admissions(1000, clock=clock), Server(clock, retry_after=2.0)

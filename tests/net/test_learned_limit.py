@@ -79,6 +79,42 @@ def test_a_refusal_ends_the_exploring() -> None:
     assert learned.limit == 40
 
 
+def test_a_level_that_held_is_not_given_up_for_one_refusal() -> None:
+    learned = refused_at(37)
+    accept(learned, 37)
+    learned.refused(36, 0.0, 0.0)
+    assert learned.limit == 37
+    accept(learned, 6)
+    learned.refused(36, 0.0, 0.0)
+    assert learned.limit == 37
+    accept(learned, 5)
+    learned.refused(36, 0.0, 0.0)
+    assert learned.limit == 36
+    learned.refused(35, 0.0, 0.0)
+    assert learned.limit == 35
+
+
+def test_a_refusal_with_a_pause_is_not_doubted_nor_one_at_a_level_that_has_not_held() -> None:
+    learned = refused_at(37)
+    accept(learned, 36)
+    learned.refused(36, 0.0, 0.0)
+    assert learned.limit == 36
+    accept(learned, 36)
+    learned.refused(35, 0.0, 1.0)
+    assert learned.limit == 35
+
+
+def test_a_level_below_one_that_held_is_doubted_too() -> None:
+    learned = refused_at(37)
+    accept(learned, 37)
+    learned.refused(36, 0.0, 0.0)
+    learned.refused(36, 0.0, 0.0)
+    assert learned.limit == 36
+    accept(learned, 6)
+    learned.refused(35, 0.0, 0.0)
+    assert learned.limit == 36
+
+
 def test_a_server_that_refused_everything_gets_half_its_load_back_in_a_few_rounds() -> None:
     learned = LearnedLimit()
     for held in range(1, 101):

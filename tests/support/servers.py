@@ -30,8 +30,10 @@ class Server:
         refusal: how long a refusal takes.
         late: whether it says yes when the answer is whole, and not when it begins.
         retry_after: what a refusal says.
+        accidents: whether it refuses this one though it has room.
         log: when each request came, and whether it was taken.
-        most: the most that clients had in flight, second by second.
+        most: the most that it held, second by second.
+        taken: how many it took, by the name of their session.
     """
 
     clock: HandClock
@@ -40,10 +42,10 @@ class Server:
     refusal: float = 0.001
     late: bool = False
     retry_after: float | None = None
+    accidents: Callable[[], bool] = lambda: False
     held: int = 0
     log: list[tuple[float, bool]] = field(default_factory=list)
     most: dict[int, int] = field(default_factory=dict)
-    least: dict[int, int] = field(default_factory=dict)
     taken: Counter[str | None] = field(default_factory=Counter)
     begun: float = 0.0
 
@@ -56,7 +58,6 @@ class Server:
     def count(self) -> None:
         second = self.second()
         self.most[second] = max(self.most.get(second, 0), self.held)
-        self.least[second] = min(self.least.get(second, self.held), self.held)
 
     def share_refused(self, since: float = 0.0) -> float:
         later = [taken for at, taken in self.log if at >= self.begun + since]
@@ -82,7 +83,7 @@ async def ask(
     while True:
         lease = await admissions.admit(place, flow=flow, again=again)
         try:
-            taken = server.held < server.capacity
+            taken = server.held < server.capacity and not server.accidents()
             server.log.append((server.clock.now, taken))
             if not taken:
                 await server.clock.sleep(server.refusal)

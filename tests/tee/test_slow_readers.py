@@ -100,6 +100,23 @@ async def test_with_block_the_slowest_reader_is_the_pace_of_all() -> None:
 
 
 @pytest.mark.parametrize("slow", ["block", "drop_oldest", "detach"])
+async def test_a_reader_that_leaves_is_waited_for_no_longer(slow: Slow) -> None:
+    stream = told()
+    async with tee(stream.stream, 2, slow=slow, journal=10 * WORD) as answer:
+        stuck, quick = answer.readers
+        got: list[Event] = []
+
+        async def go_on() -> None:
+            got.extend(await read(quick))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(go_on)
+            await settle()
+            await stuck.aclose()
+        assert got == EVENTS
+
+
+@pytest.mark.parametrize("slow", ["block", "drop_oldest", "detach"])
 async def test_readers_that_are_slow_together_make_the_stream_wait_and_lose_nothing(
     slow: Slow,
 ) -> None:
@@ -303,6 +320,18 @@ async def test_a_reader_that_comes_within_the_grace_misses_nothing() -> None:
         await clock.advance(10)
         assert await read(late) == EVENTS[4:]
         assert not stream.closed
+
+
+async def test_the_grace_begins_anew_each_time_the_last_reader_leaves() -> None:
+    stream, clock = Told(), HandClock()
+    async with tee(stream.stream, 1, grace=5, timer=clock) as answer:
+        await answer.readers[0].aclose()
+        await clock.advance(3)
+        await answer.reader().aclose()
+        await clock.advance(4)
+        assert not stream.closed
+        await clock.advance(1.5)
+        assert stream.closed
 
 
 async def test_a_tee_that_had_no_reader_from_the_start_waits_for_one_as_long() -> None:

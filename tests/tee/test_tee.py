@@ -270,6 +270,16 @@ async def test_a_tee_that_is_closed_unused_sends_nothing(
     assert not fake_gateway.requests
 
 
+async def test_a_tee_that_is_closed_unread_closes_a_stream_that_was_entered(
+    client: Client, fake_gateway: FakeGateway
+) -> None:
+    fake_gateway.default = STALLS
+    stream = client.stream(MODEL, "count")
+    await stream.__aenter__()
+    await tee(stream, 1).aclose()
+    await fake_gateway.wait_for(lambda gateway: gateway.connections_open == 0)
+
+
 async def test_leaving_a_tee_by_being_cancelled_closes_its_connection(
     client: Client, fake_gateway: FakeGateway
 ) -> None:
@@ -375,7 +385,9 @@ async def test_text_is_given_once_though_the_answer_began_anew() -> None:
     async with tee(stream.stream, 2) as answer:
         first, second = answer.readers
         assert fold(await read(first)).text == "Once"
+        assert not stream.keeps_text
         assert [text async for text in second.text()] == ["Once"]
+        assert stream.keeps_text
         assert fold(await read(answer.reader())).text == "Once"
         assert answer.reader().position == 3
 

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 
 class Told:
-    """What a tee asks of a stream. ``reads`` counts what was taken of what was told."""
+    """What a tee asks of a stream. ``reads`` counts what was taken of what was told; ``keeps_text`` says that
+    somebody reads text, which cannot be taken back.
+    """
 
     def __init__(self) -> None:
         self.reads = 0
         self.closed = False
+        self.keeps_text = False
         self._accumulator = Accumulator()
         self._told: deque[list[Event]] = deque()
         self._bell = Bell()
@@ -52,7 +55,7 @@ class Told:
             yield Batch(events, float(self.reads))
 
     def text(self) -> None:
-        """A reader asks for the text."""
+        self.keeps_text = True
 
     async def turn(self) -> Turn:
         return self._accumulator.turn()
