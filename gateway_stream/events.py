@@ -113,6 +113,7 @@ NoticeCode: TypeAlias = Literal[
     "token_not_renewed",
     "fallback",
     "fast_model_failed",
+    "events_lost",
 ]
 """What a `Notice` tells. More may come: treat an unknown code as one to ignore."""
 

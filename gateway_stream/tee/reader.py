@@ -36,7 +36,7 @@ __all__ = ["Reader"]
 
 T = TypeVar("T")
 
-_LOST: Final[NoticeCode] = "events_lost"  # type: ignore[assignment]
+_LOST: Final[NoticeCode] = "events_lost"
 
 
 class Reader:

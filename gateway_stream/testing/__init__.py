@@ -9,6 +9,7 @@ from __future__ import annotations
 from gateway_stream.testing.capacity import Capacity
 from gateway_stream.testing.cassettes import Cassette
 from gateway_stream.testing.chop import Cuts, chop
+from gateway_stream.testing.clock import HandClock
 from gateway_stream.testing.connections import ConnectionFault
 from gateway_stream.testing.families import check_answer, check_family
 from gateway_stream.testing.oauth import DeviceFlow, Issuer, Login, TokenRequest
@@ -27,6 +28,7 @@ __all__ = [
     "FakeGateway",
     "FamilyName",
     "Fault",
+    "HandClock",
     "Handler",
     "Issuer",
     "Login",
