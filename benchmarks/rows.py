@@ -60,7 +60,7 @@ MODES: Final = {
     "streams": Mode(
         "10,000 tokens a second over so many open streams, one per segment: CPU µs for each token",
         tuple(map(str, COUNTS)),
-        every=(2, 3),
+        every=(2, 5),
     ),
     "memory": Mode(
         "Memory for each of 1,000 open streams: KiB", ("bytes",), True, 1 / 1024, every=(2, 2)
@@ -69,7 +69,7 @@ MODES: Final = {
         "From the server's write to the reader's code, 200 streams: ms", ("p50", "p99"), True, 1e3
     ),
     "saturation": Mode(
-        "Tokens a second on one core, 99 of 100 within 5 ms", ("rate",), True, 1, every=(2, 2)
+        "Tokens a second on one core, 99 of 100 within 5 ms", ("rate",), True, 1, every=(3, 3)
     ),
     "import": Mode("Import: CPU ms over bare Python", ("",), unit=1e3),
 }
@@ -141,7 +141,7 @@ ROWS: Final = (
     ),
     *_both(", TLS", _LARGE_AND_SMALL, ("paced", *_MANY), tls=True),
     *_both(", TLS, uvloop", CHAT, _MANY, tls=True, loop="uvloop"),
-    Row("openai, httpx", "openai", "openai", "httpx", OPENAI, tokens=4000, often=True),
+    Row("openai, httpx", "openai", "openai", "httpx", OPENAI, tokens=4000),
     Row("openai, aiohttp", "openai", "openai", "aiohttp", OPENAI, tokens=4000, often=True),
     Row("openai, aiohttp, TLS", "openai", "openai", "aiohttp", CHAT, modes=("paced",), tls=True),
     Row("anthropic, httpx", "anthropic", "anthropic", "httpx", ("anthropic",), tokens=8000),

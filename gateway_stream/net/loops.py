@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import anyio
 import anyio.to_thread
 
-from gateway_stream.errors import ConfigError, GatewayError
+from gateway_stream.errors import ConfigError, ConnectError, GatewayError
+from gateway_stream.events import Usage
 from gateway_stream.net.breaker import Breakers
 from gateway_stream.net.calls import Calls
 from gateway_stream.net.watchdog import Watchdog
@@ -57,6 +58,7 @@ DRAIN_SECONDS: Final = 0.25
 DRAIN_BYTES: Final = 64 * 1024
 DRAIN_WAIT_SECONDS: Final = 0.025
 GRACE_SECONDS: Final = 5.0
+_NOTHING: Final = Usage(input=0, output=0)
 
 
 def running_loop() -> asyncio.AbstractEventLoop:
@@ -198,9 +200,13 @@ class LoopState:
             except BaseException:
                 lease.release()
                 raise
-        exchange = await self.transport.send_within(
-            watch.timeouts.connect, post.url, headers, post.body, lease
-        )
+        try:
+            exchange = await self.transport.send_within(
+                watch.timeouts.connect, post.url, headers, post.body, lease
+            )
+        except ConnectError:
+            lease.used(_NOTHING)  # nobody saw it
+            raise
         watch.connect = exchange.connect
         # A request that had to open a connection found none: those that were kept have gone.
         self._kept = max(0, self._kept - 1) if exchange.reused else 0
