@@ -38,6 +38,7 @@ PHRASES: Final = (
         "or set DATABRICKS_HOST and DATABRICKS_TOKEN",
     ),
     ("Lower max_tokens", "Lower --max-tokens"),
+    (", or make pool_size= smaller: every stream", ": every stream"),
 )
 """What the library says -> what the command line says. The first that fits comes first."""
 

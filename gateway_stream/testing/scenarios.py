@@ -8,48 +8,33 @@ Each scenario has a *troubled* model, which is every name but one, and a *health
 client may be told to fall back to. A whole answer is `ANSWER`, sixty words, so that anything less is seen.
 
 Seconds are those of the list. A *tempo* shortens them all alike: with 0.05 an outage of a minute takes three
-seconds, for a client whose clock goes as fast. What is said on the wire (``Retry-After: 2``) stays. What fails "once" fails every other time, so that a
-scenario can be watched more than once.
+seconds, for a client whose clock goes as fast. What is said on the wire (``Retry-After: 2``) stays. What fails
+"once" fails every other time, so that a scenario can be watched more than once.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal
 
-from gateway_stream.testing import judging
-from gateway_stream.testing.bodies import stream_events
+from gateway_stream.testing import judging, troubles
 from gateway_stream.testing.faults import Fault
-from gateway_stream.testing.making import tree, trees
-from gateway_stream.testing.replies import Reply
-from gateway_stream.testing.script import Script, split_text
+from gateway_stream.testing.troubles import ANSWER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway_stream.testing.judging import Check
+    from gateway_stream.testing.replies import Reply
     from gateway_stream.testing.routes import Received
-    from gateway_stream.testing.script import FamilyName
     from gateway_stream.testing.server import Handler
+    from gateway_stream.testing.troubles import Behaviour
 
 __all__ = ["ANSWER", "HEALTHY", "SCENARIOS", "Scenario"]
 
 HEALTHY: Final = "healthy"
 """The model that has no trouble."""
-
-ANSWER: Final = (
-    "A harbour is judged on the night of the storm, not on the morning of the regatta. Whoever builds one asks "
-    "what comes in when the light fails, the pilot sleeps and two ships want the same berth. So it is with "
-    "whatever stands between a caller and a model: quiet days say nothing, the first bad hour says all."
-)
-"""What every whole answer says."""
-
-_REPLY: Final = Reply.scripted(text=ANSWER)
-
-_Behaviour: TypeAlias = Callable[[float], "Handler"]
-"""Makes what answers for the troubled model, at a tempo."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +60,13 @@ class Scenario:
     name: str
     happens: str
     must: str
-    behaviour: _Behaviour
+    behaviour: Behaviour
     limit: float
     ideal: Literal["answer", "error", "either"] = "answer"
     checks: tuple[Check, ...] = ()
     calls: int = 1
     interval: float = 0.0
-    healthy: Callable[[Received], Reply] = lambda _: _REPLY
+    healthy: Callable[[Received], Reply] = lambda _: troubles.WHOLE
 
     def serve(self, tempo: float = 1.0) -> Handler:
         """What a `FakeGateway` takes for its ``default``: the scenario, from its beginning."""
@@ -97,124 +82,13 @@ class Scenario:
         return choose
 
 
-_Trouble: TypeAlias = Callable[["Received", float], Reply]
-
-
-def _always(trouble: _Trouble) -> _Behaviour:
-    def make(tempo: float) -> Handler:
-        async def choose(received: Received) -> Reply | None:
-            return trouble(received, tempo)
-
-        return choose
-
-    return make
-
-
-def _once(trouble: _Trouble) -> _Behaviour:
-    def make(tempo: float) -> Handler:
-        troubled = itertools.cycle((True, False))
-
-        async def choose(received: Received) -> Reply | None:
-            return trouble(received, tempo) if next(troubled) else _REPLY
-
-        return choose
-
-    return make
-
-
-def _outage(seconds: float) -> _Behaviour:
-    """Down from the first request on, and then not."""
-
-    def make(tempo: float) -> Handler:
-        began: list[float] = []
-
-        async def choose(_: Received) -> Reply | None:
-            now = time.monotonic()
-            began[:] = began or [now]
-            return Reply.refused(503) if now - began[0] < seconds * tempo else _REPLY
-
-        return choose
-
-    return make
-
-
-def _refused(status: int, *, wait: int | None = None) -> _Trouble:
-    return lambda *_: Reply.refused(status, retry_after=wait)
-
-
-def _faulty(streamed: Fault, whole: Fault | None = None) -> _Trouble:
-    """``whole`` is what goes wrong with an answer in one piece, where that is another thing."""
-
-    def reply(received: Received, _: float) -> Reply:
-        return _REPLY.with_fault(streamed if received.stream or whole is None else whole)
-
-    return reply
-
-
-def _slow(seconds: float) -> _Trouble:
-    return lambda _, tempo: _REPLY.with_fault(Fault(delay_body=seconds * tempo))
-
-
-_END_MARKS: Final = ("openai_chat", "anthropic")
-
-
-def _without_end_mark(received: Received, _: float) -> Reply:
-    """Responses has no mark after its last event, nor has Gemini: there this is an answer like any other."""
-    if not received.stream or received.family not in _END_MARKS:
-        return _REPLY
-    script = Script(text=split_text(ANSWER))
-    events = list(stream_events(received.family, script, model=received.model or ""))
-    return Reply.recorded(b"".join(events[:-1]))
-
-
-_TOO_LONG: Final[dict[FamilyName, dict[str, Any]]] = {
-    "anthropic": {
-        "type": "error",
-        "error": {
-            "type": "invalid_request_error",
-            "message": "prompt is too long: 9000 tokens > 8192 maximum",
-        },
-    },
-    "gemini": {
-        "error": {
-            "code": 400,
-            "message": "The input token count (9000) exceeds the maximum number of tokens (8192).",
-            "status": "INVALID_ARGUMENT",
-        }
-    },
-}
-_TOO_LONG_OPENAI: Final[dict[str, Any]] = {
-    "error": {
-        "message": "This model's maximum context length is 8192 tokens, and the request has 9000.",
-        "type": "invalid_request_error",
-        "param": "messages",
-        "code": "context_length_exceeded",
-    }
-}
-
-
-def _too_long(received: Received, _: float) -> Reply:
-    assert received.family is not None  # noqa: S101  no other request comes here
-    return Reply.error(400, _TOO_LONG.get(received.family, _TOO_LONG_OPENAI))
-
-
-def _filtered(_received: Received, _: float) -> Reply:
-    return Reply.refused(400, f"The request was stopped by a filter: {judging.FILTERED}.")
-
-
-def _no_prefill(received: Received) -> Reply:
-    body = tree(received.body)
-    said = next((trees(body.get(key)) for key in ("messages", "contents", "input")), [])
-    if said and said[-1].get("role") in ("assistant", "model"):
-        return Reply.refused(400, judging.PREFILL_REFUSED)
-    return _REPLY
-
-
 _RESET: Final = Fault(no_response=True, cut="reset")
 _NEVER: Final = Fault(delay_headers=math.inf)
-_CUT: Final = _faulty(Fault(cut_after_text=40, cut="close"), Fault(cut_after=100, cut="close"))
-_STALL: Final = _faulty(Fault(stall_after_text=20), Fault(stall_after=100))
-_SPOILT: Final = _faulty(Fault(spoil_text=9), Fault(cut_after=100))
+_CUT: Final = troubles.faulty(
+    Fault(cut_after_text=40, cut="close"), Fault(cut_after=100, cut="close")
+)
+_STALL: Final = troubles.faulty(Fault(stall_after_text=20), Fault(stall_after=100))
+_SPOILT: Final = troubles.faulty(Fault(spoil_text=9), Fault(cut_after=100))
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
     Scenario(
@@ -222,7 +96,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         name="limited-once",
         happens="The first try is refused with 429 and Retry-After: 2; the next is answered.",
         must="Wait as long as it was told, or ask another model. Not hammer.",
-        behaviour=_once(_refused(429, wait=2)),
+        behaviour=troubles.once(troubles.refused(429, wait=2)),
         limit=20,
         checks=(judging.waits(2),),
     ),
@@ -231,7 +105,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         name="limited",
         happens="Every try is refused with 429, and none says how long to wait.",
         must="Wait longer each time, then ask another model or give up. Not hammer.",
-        behaviour=_always(_refused(429)),
+        behaviour=troubles.always(troubles.refused(429)),
         limit=40,
         checks=(judging.at_most(4, within=3), judging.at_most(6)),
     ),
@@ -240,7 +114,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         name="failed-once",
         happens="The first try is answered with 500; the next is answered.",
         must="Try again.",
-        behaviour=_once(_refused(500)),
+        behaviour=troubles.once(troubles.refused(500)),
         limit=20,
         checks=(judging.at_most(6),),
     ),
@@ -249,7 +123,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         name="down",
         happens="Every try is answered with 503.",
         must="Ask another model within its budget of tries, or say so.",
-        behaviour=_always(_refused(503)),
+        behaviour=troubles.always(troubles.refused(503)),
         limit=40,
         checks=(judging.at_most(6),),
     ),
@@ -258,7 +132,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         name="reset",
         happens="The first connection is reset before a byte of the response; the next is not.",
         must="Try again, or ask another model.",
-        behaviour=_once(_faulty(_RESET)),
+        behaviour=troubles.once(troubles.faulty(_RESET)),
         limit=20,
         checks=(judging.at_most(6),),
     ),
@@ -267,7 +141,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         name="silent",
         happens="Requests are taken, and nothing ever comes back.",
         must="Stop waiting within its budget, and ask another model or say so.",
-        behaviour=_always(_faulty(_NEVER)),
+        behaviour=troubles.always(troubles.faulty(_NEVER)),
         limit=100,
         checks=(judging.at_most(6),),
     ),
@@ -276,7 +150,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         name="slow",
         happens="The head comes at once, the first word after 20 seconds, the rest as it should.",
         must="Answer: wait for it, or ask another model.",
-        behaviour=_always(_slow(20)),
+        behaviour=troubles.always(troubles.slow(20)),
         limit=60,
     ),
     Scenario(
@@ -284,7 +158,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         name="cut",
         happens="The stream ends after 40 of 60 words, its connection closed in the middle.",
         must="Give the whole answer from elsewhere, or an error. Never the part for the whole.",
-        behaviour=_always(_CUT),
+        behaviour=troubles.always(_CUT),
         limit=40,
     ),
     Scenario(
@@ -292,7 +166,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         name="stalled",
         happens="After 20 words nothing more comes, and the connection stays open.",
         must="See it within 45 seconds, and go on from elsewhere or say so; be well afterwards.",
-        behaviour=_always(_STALL),
+        behaviour=troubles.always(_STALL),
         limit=45,
     ),
     Scenario(
@@ -300,7 +174,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         name="malformed",
         happens="The event with the tenth word is no JSON; the rest of the stream is whole.",
         must="Not give what is left for the whole: answer from elsewhere or say so; be well afterwards.",
-        behaviour=_always(_SPOILT),
+        behaviour=troubles.always(_SPOILT),
         limit=30,
     ),
     Scenario(
@@ -308,7 +182,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         name="unmarked",
         happens="A whole stream ends as HTTP says, without the mark that comes last in its family.",
         must="See that it is whole, at once and with its counts.",
-        behaviour=_always(_without_end_mark),
+        behaviour=troubles.always(troubles.without_end_mark),
         limit=8,
         checks=(judging.at_most(1), judging.counts_tokens),
     ),
@@ -317,7 +191,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         name="too-long",
         happens="Every try is refused with 400: the prompt is longer than the model's context.",
         must="Not send the same again. Ask a model with more room if it was told of one, or say so.",
-        behaviour=_always(_too_long),
+        behaviour=troubles.always(troubles.too_long),
         limit=20,
         ideal="either",
         checks=(judging.shorter_each_time,),
@@ -327,7 +201,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         name="filtered",
         happens="Every try is refused with 400: the host's filter does not allow the request.",
         must="Not send it again, and pass the reason on.",
-        behaviour=_always(_filtered),
+        behaviour=troubles.always(troubles.filtered),
         limit=20,
         ideal="error",
         checks=(judging.at_most(1), judging.names_the_filter),
@@ -337,17 +211,17 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         name="no-prefill",
         happens="As in S08, and the healthy model refuses to go on from what was said before.",
         must="Begin anew there. Never give the caller that refusal in the place of what went wrong.",
-        behaviour=_always(_CUT),
+        behaviour=troubles.always(_CUT),
         limit=40,
         checks=(judging.hides_no_failure,),
-        healthy=_no_prefill,
+        healthy=troubles.no_prefill,
     ),
     Scenario(
         number="S15",
         name="flapping",
         happens="503 for a minute, then all is well; twenty calls, one every four seconds.",
         must="Answer from elsewhere meanwhile, and be back within 30 seconds of its recovery.",
-        behaviour=_outage(60),
+        behaviour=troubles.outage(60),
         limit=30,
         checks=(judging.is_back(60, within=30),),
         calls=20,
@@ -358,7 +232,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         name="accounted",
         happens="Every try is answered with 503, and the healthy model answers.",
         must="Tell whose answer it is, with that model's own counts.",
-        behaviour=_always(_refused(503)),
+        behaviour=troubles.always(troubles.refused(503)),
         limit=40,
         checks=(judging.at_most(6), judging.names_who_answered(HEALTHY), judging.counts_tokens),
     ),

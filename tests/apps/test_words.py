@@ -35,6 +35,14 @@ NEVER_SHOWN = {
     "ssl= takes a TLS context, or the path of the certificates to trust": "it gives no ssl",
     "; vendor fields go into extra={...}": "its options are the library's",
     "output strict=False: the vendor always enforces the schema": "it asks for no output schema",
+    'Give a list: fallback=["model-a", "model-b"].': "it names no fallback",
+    "Give price=Price(input=..., output=...).": "it has no sessions",
+    "Name one: fast_model=... here or in Client(...).": "it asks one model",
+    "Ask for less at a time, or make the client with a larger queue_size=.": "it asks once at a time",
+    ", weight=": "it stands in a repr",
+    "Read or close its stream first; session.stream() asks beside the conversation.": "no sessions",
+    "Make a new one with client.session().": "no sessions",
+    "Give what session.dump() gave.": "no sessions",
     "preview() shows what came of it; never run that.": "it runs no call",
 }
 

@@ -46,7 +46,6 @@ async def test_requests_are_the_same_either_way(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\0b", "a\r\nX-Other: b"])
-@pytest.mark.usefixtures("way")
 async def test_a_header_that_would_be_two_is_not_sent(value: str) -> None:
     async with peer(whole) as server, pool() as transport:
         slot = Slot()
