@@ -10,7 +10,8 @@ that said all was well. Then, in this order:
    deadline does.
 5. Otherwise the next model takes over, if one is named for such a failure, with tries of its own.
 
-An endpoint that is left alone (``circuit_open``) is not waited for where another model may be asked.
+An endpoint that is left alone (``circuit_open``) or asked for a pause (``paused``) is not waited for where another
+model may be asked.
 
 Each further try is told by a `Notice`: ``retry``, ``fallback`` or ``fast_model_failed``.
 """
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from gateway_stream.errors import ConfigError, GatewayError
 from gateway_stream.events import Event, Failure, FailureKind, Notice, NoticeCode, Reset
+from gateway_stream.net.breaker import LOAD
 from gateway_stream.net.retry import LONGEST_STATED_WAIT, Retry
 from gateway_stream.net.watchdog import Watch
 
@@ -33,14 +35,12 @@ if TYPE_CHECKING:
     from gateway_stream.net.watchdog import Timeouts
     from gateway_stream.wire.decoder import Decoder
 
-__all__ = ["LOAD", "Attempts", "Fallback", "Opened", "Try", "after_any_failure", "read_fallback"]
+__all__ = ["Attempts", "Fallback", "Opened", "Try", "after_any_failure", "read_fallback"]
 
 Fallback: TypeAlias = Sequence[str] | Mapping[type[GatewayError], Sequence[str]]
 """The models to ask instead, in order: for failures of the model or its host, or by class of error."""
 
-LOAD: Final = frozenset[FailureKind]({"rate_limited", "overloaded"})
-"""Refusals that say that there is too much to do."""
-
+_LEFT_ALONE: Final = ("circuit_open", "paused")
 _NOT_OURS: Final = frozenset[FailureKind]({"config", "budget_exceeded"})
 _FALLS_BACK: Final = frozenset[FailureKind](
     {
@@ -95,9 +95,9 @@ class Opened:
         self.over = True
         exchange = self.exchange
         if failure is not None:
-            if failure.kind in LOAD and failure.retryable:
+            if failure.status in LOAD and failure.retryable:
                 exchange.lease.refused(failure.retry_after)
-            self._passage.failed(failure.kind, failure.phase)
+            self._passage.failed(failure.kind, failure.phase, failure.status)
         if failure is None or exchange.at_end:
             self.state.finish(exchange)
         else:
@@ -211,7 +211,7 @@ class Attempts:
         if retry.policy == "never" or self._retries >= retry.retries or not error.retryable:
             return None
         stated = error.retry_after or 0.0
-        if error.code == "circuit_open" and self._next(error) is not None:
+        if error.code in _LEFT_ALONE and self.has_another(error.kind):
             return None
         wait = retry.wait(self._retries + 1, stated, self._draw)
         if stated > LONGEST_STATED_WAIT or wait >= left:
@@ -223,7 +223,7 @@ class Attempts:
         )
 
     def _instead(self, error: GatewayError) -> Notice | None:
-        other = self._next(error)
+        other = self._next(error.kind)
         if other is None:
             return None
         before, self.current = self.current.model, other
@@ -231,8 +231,12 @@ class Attempts:
         self._asked.add(other.model)
         return Notice(other.notice, f"{other.model} instead of {before}: {error.message}")
 
-    def _next(self, error: GatewayError) -> Try | None:
-        named = self._fallback.get(error.kind, ())
+    def has_another(self, kind: FailureKind) -> bool:
+        """Whether another model may be asked after such a failure."""
+        return self._next(kind) is not None
+
+    def _next(self, kind: FailureKind) -> Try | None:
+        named = self._fallback.get(kind, ())
         return next((other for other in named if other.model not in self._asked), None)
 
 

@@ -23,6 +23,7 @@ from gateway_stream.auth.withheld import withheld
 from gateway_stream.errors import AuthError, ConfigError, GatewayError
 from gateway_stream.events import Event, FailureKind, Notice
 from gateway_stream.incoming import Incoming, Observer
+from gateway_stream.net.breaker import LOAD
 from gateway_stream.net.retry import Retry, RetryPolicy, read_retry
 from gateway_stream.stream import EventStream
 from gateway_stream.wire import FAMILIES
@@ -48,8 +49,6 @@ __all__ = ["Sender", "known_family", "send_authorized"]
 
 _OK: Final = 200
 _TOKEN_REFUSED: Final = (401, 403)
-_TOO_MUCH: Final = (429, 499, 503, 529)
-"""Statuses that say that there is too much to do; 499 is how Databricks tells that it gave up a request."""
 
 
 class Sender:
@@ -181,7 +180,16 @@ class Sender:
         service = None if source is None else self._services.of(source)
         place = Place(writing.base.origin, model, service)
         cost = Cost(*written.cost)
-        post = Post(written.url, written.headers, written.body, place, flow, cost, watch)
+        post = Post(
+            written.url,
+            written.headers,
+            written.body,
+            place,
+            flow,
+            cost,
+            elsewhere=attempts.has_another("overloaded"),
+            watch=watch,
+        )
         passage = state.breakers.enter(place[:2])
         try:
             exchange, credentials, trouble = await send_authorized(
@@ -192,7 +200,7 @@ class Sender:
                 no_token=self._settings.no_token,
             )
         except GatewayError as error:
-            passage.failed(error.kind, error.phase)
+            passage.failed(error.kind, error.phase, error.status)
             raise
         except BaseException:
             passage.left()
@@ -280,7 +288,7 @@ async def _answered(
     try:
         body = await exchange.read_error()
         failure = read_failure(exchange.status, exchange.headers, body, now=time.time())
-        if exchange.status in _TOO_MUCH and failure.retryable:
+        if exchange.status in LOAD and failure.retryable:
             exchange.lease.refused(failure.retry_after)
     finally:
         exchange.abort()

@@ -24,17 +24,20 @@ from itertools import count
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from gateway_stream.errors import QueueFull
+from gateway_stream.errors import Overloaded, QueueFull
 from gateway_stream.net.clocks import SYSTEM
 from gateway_stream.net.fair_queue import Flow
 from gateway_stream.net.leases import Lease, closed
 from gateway_stream.net.minutes import NOTHING, Cost, Limits
-from gateway_stream.net.place import Place, PlaceQueue, PlaceStats, Waiter
+from gateway_stream.net.place import LONG_PAUSE, Place, PlaceQueue, PlaceStats, Waiter
 
 if TYPE_CHECKING:
     from gateway_stream.net.clocks import Alarm, Timer
 
 __all__ = ["Admissions", "Cost", "Flow", "Lease", "Limits", "Place", "PlaceStats"]
+
+PAUSED: Final = "paused"
+"""The code of the error of a request that does not wait for a pause."""
 
 QUEUE_SIZE: Final = 10_000
 NO_LIMITS: Final = Limits()
@@ -84,7 +87,13 @@ class Admissions:
         return sum(len(queue.waiting) for queue in self._queues.values())
 
     async def admit(
-        self, place: Place, *, flow: Flow | None = None, cost: Cost = NOTHING, again: bool = False
+        self,
+        place: Place,
+        *,
+        flow: Flow | None = None,
+        cost: Cost = NOTHING,
+        again: bool = False,
+        elsewhere: bool = False,
     ) -> Lease:
         """Wait until a request may go, and take its slot.
 
@@ -93,9 +102,11 @@ class Admissions:
             flow: whose it is; requests without one share one.
             cost: the tokens that it is charged.
             again: whether it was sent before: it goes before what its flow asked for later.
+            elsewhere: whether it can go to another place, and so waits for no pause.
 
         Raises:
             QueueFull: too many wait for that place.
+            Overloaded: the place asked for a pause, and the request can go elsewhere.
             ConnectionLost: the pool was closed.
         """
         if self._closed:
@@ -111,10 +122,19 @@ class Admissions:
         ):
             self.in_use += 1
             return queue.admit(now, flow, cost)
+        if elsewhere and (paused := queue.paused_for(now)) > LONG_PAUSE:
+            raise _paused(place, paused)
         if len(queue.waiting) >= self._queue_size:
             queue.turned_away += 1
             raise _full(place, self._queue_size)
-        return await self._wait(queue, Waiter(flow, cost), again=again)
+        waiter = Waiter(flow, cost)
+        if not elsewhere:
+            return await self._wait(queue, waiter, again=again)
+        queue.restless.add(waiter)
+        try:
+            return await self._wait(queue, waiter, again=again)
+        finally:
+            queue.restless.discard(waiter)
 
     async def _wait(self, queue: PlaceQueue, waiter: Waiter, *, again: bool) -> Lease:
         queue.waiting.put(waiter, waiter.flow, first=again)
@@ -128,9 +148,9 @@ class Admissions:
                 queue.waiting.discard(waiter, waiter.flow)
                 self.grown(queue)  # the next one may be cheaper
             raise
-        if waiter.lease is None:
-            raise closed()
-        return waiter.lease
+        if waiter.lease is not None:
+            return waiter.lease
+        raise closed() if waiter.paused_for is None else _paused(queue.place, waiter.paused_for)
 
     def close(self) -> None:
         """Give no more slots; whoever waits for one is told."""
@@ -217,6 +237,17 @@ class Admissions:
             self._sweep_at = 2 * len(kept) + _SWEEP
         queue = self._queues[place] = PlaceQueue(place, self._limits, self, self._clock)
         return queue
+
+
+def _paused(place: Place, seconds: float) -> Overloaded:
+    return Overloaded(
+        f"{place.endpoint} asked to be left alone for another {seconds:.1f} s",
+        code=PAUSED,
+        phase="queue",
+        retryable=True,
+        retry_after=seconds,
+        hint="Try again then, or another model.",
+    )
 
 
 def _full(place: Place, size: int) -> QueueFull:

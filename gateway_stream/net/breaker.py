@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from gateway_stream.events import FailureKind
     from gateway_stream.net.clocks import Timer
 
-__all__ = ["FAULTS", "FIRST_PAUSE", "LONGEST_PAUSE", "Breakers", "Passage"]
+__all__ = ["FAULTS", "FIRST_PAUSE", "LOAD", "LONGEST_PAUSE", "Breakers", "Passage"]
 
 FAULTS: Final = 10
 FIRST_PAUSE: Final = 5.0
-LONGEST_PAUSE: Final = 60.0
+LONGEST_PAUSE: Final = 15.0
 
 _FAULTS: Final = frozenset[str](
     {
@@ -39,6 +39,9 @@ _FAULTS: Final = frozenset[str](
         "timed_out",
     }
 )
+LOAD: Final = (429, 499, 503, 529)
+"""Statuses that say that there is too much to do; 499 is how Databricks tells that it gave up a request."""
+
 _OWN_CLOCKS: Final = ("queue", "deadline")
 
 
@@ -66,9 +69,10 @@ class Passage:
         """The endpoint answered."""
         self._end(fault=False, success=True)
 
-    def failed(self, kind: FailureKind, phase: str | None) -> None:
+    def failed(self, kind: FailureKind, phase: str | None, status: int | None = None) -> None:
         """It came to a failure, which may be the endpoint's fault or not."""
-        fault = kind in _FAULTS and not (kind == "timed_out" and phase in _OWN_CLOCKS)
+        own = kind == "timed_out" and phase in _OWN_CLOCKS
+        fault = kind in _FAULTS and status not in LOAD and not own
         self._end(fault=fault, success=False)
 
     def left(self) -> None:

@@ -79,7 +79,6 @@ class Handler(ResponseHandler):
         super().__init__(loop)
         self.uses = 0
         self.heard = False
-        self.ended = False
         self.seconds = 0.0
         """How long the connection took to make."""
         self.exchange: Exchange | None = None
@@ -104,7 +103,6 @@ class Handler(ResponseHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """It has ended."""
         super().connection_lost(exc)
-        self.ended = True
         if self.exchange is not None:
             self.exchange.break_off()
 

@@ -111,9 +111,9 @@ class Reader(StreamReader):
         return data
 
 
-def quicken(content: StreamReader, headers: Mapping[str, str]) -> None:
-    """Make a body's reader a `Reader`, if nothing was read of it and nothing unpacks it on the way."""
-    if type(content) is StreamReader and "Content-Encoding" not in headers:
+def quicken(content: StreamReader) -> None:
+    """Make a reader of which nothing was read a `Reader`."""
+    if type(content) is StreamReader:  # and not aiohttp's for a response that has no body
         content.__class__ = Reader
 
 

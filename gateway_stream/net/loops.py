@@ -76,7 +76,10 @@ def running_loop() -> asyncio.AbstractEventLoop:
 
 
 class Post(NamedTuple):
-    """A request on its way out: where to, what, and who waits for its place."""
+    """A request on its way out: where to, what, and who waits for its place.
+
+    ``elsewhere`` tells that another model may be asked, so that no pause is waited for.
+    """
 
     url: str
     headers: Mapping[str, str]
@@ -84,6 +87,7 @@ class Post(NamedTuple):
     place: Place
     flow: Flow | None
     cost: Cost
+    elsewhere: bool
     watch: Watch
 
 
@@ -191,7 +195,13 @@ class LoopState:
         """
         watch = post.watch
         watch.enter("queued")
-        lease = await self.admissions.admit(post.place, flow=post.flow, cost=post.cost, again=again)
+        lease = await self.admissions.admit(
+            post.place,
+            flow=post.flow,
+            cost=post.cost,
+            again=again,
+            elsewhere=post.elsewhere,
+        )
         watch.enter("sent")
         if self._draining and not self._kept:
             try:

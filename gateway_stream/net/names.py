@@ -55,7 +55,9 @@ def _addresses(host: str, port: int, family: socket.AddressFamily) -> list[Resol
     return [
         {
             "hostname": host,
-            "host": _number(address),
+            "host": socket.getnameinfo(address, _NUMBERS)[
+                0
+            ],  # with the link, where it is valid on one only
             "port": port,
             "family": kind,
             "proto": protocol,
@@ -63,10 +65,3 @@ def _addresses(host: str, port: int, family: socket.AddressFamily) -> list[Resol
         }
         for kind, _, protocol, _, address in found
     ]
-
-
-def _number(address: tuple[object, ...]) -> str:
-    """An address as text; one that is valid on a single link only is told with that link."""
-    host = str(address[0])
-    scope = address[3] if len(address) > 3 else 0  # noqa: PLR2004  IPv6 has four parts
-    return socket.getnameinfo((host, *address[1:]), _NUMBERS)[0] if scope else host  # type: ignore[arg-type]

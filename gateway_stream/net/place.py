@@ -11,7 +11,7 @@ slot of the pool is in use until its connection is free.
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import anyio
 import msgspec
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from gateway_stream.net.fair_queue import Flow
     from gateway_stream.net.minutes import Charge, Cost, Limits
 
-__all__ = ["Place", "PlaceQueue", "PlaceStats", "Waiter"]
+__all__ = ["LONG_PAUSE", "Place", "PlaceQueue", "PlaceStats", "Waiter"]
+
+
+LONG_PAUSE: Final = 1.0
+"""Seconds of a pause that are not waited for by who can go elsewhere."""
 
 
 class Place(NamedTuple):
@@ -69,14 +73,18 @@ class PlaceStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Waiter:
-    """A request in line. Served, it has a lease; told without one, the pool was closed."""
+    """A request in line. Served, it has a lease; told without one, it has to leave.
 
-    __slots__ = ("cost", "flow", "lease", "told")
+    ``paused_for`` says why: a pause of so many seconds, or the pool was closed.
+    """
+
+    __slots__ = ("cost", "flow", "lease", "paused_for", "told")
 
     def __init__(self, flow: Flow, cost: Cost) -> None:
         self.flow = flow
         self.cost = cost
         self.lease: Lease | None = None
+        self.paused_for: float | None = None
         self.told = anyio.Event()
 
 
@@ -96,6 +104,7 @@ class PlaceQueue:
     Attributes:
         in_flight: requests that the server holds, as far as is known.
         limit: how many it may hold, configured or learned; infinite if neither.
+        restless: those in line who can go elsewhere, and so wait for no pause.
         timed: whether time can hold requests up, so that `wait` is worth asking.
         listed: whether the place stands in the row of those that may be served.
         wakes_at: when it is to be looked at again.
@@ -104,6 +113,7 @@ class PlaceQueue:
     def __init__(self, place: Place, limits: Limits, owner: Owner, clock: Timer) -> None:
         self.place = place
         self.waiting: FairQueue[Waiter] = FairQueue()
+        self.restless: set[Waiter] = set()
         self.in_flight = 0
         self.limit: float = inf
         self.timed = False
@@ -185,6 +195,15 @@ class PlaceQueue:
         elif not self.in_flight:
             self._pace.rest(now)
         self._update()
+        if self.restless and (seconds := self.paused_for(now)) > LONG_PAUSE:
+            for waiter in self.restless.copy():
+                waiter.paused_for = seconds
+                self.waiting.discard(waiter, waiter.flow)
+                waiter.told.set()
+
+    def paused_for(self, now: float) -> float:
+        """Seconds until a pause is over in which nobody may go; 0 or less if there is none."""
+        return max(self._pace.until, self._minutes.dry_until) - now
 
     def correct(self, lease: Lease, usage: Usage) -> None:
         """What a request really cost is known."""
@@ -202,7 +221,7 @@ class PlaceQueue:
 
     def stats(self) -> PlaceStats:
         """How the place is doing."""
-        paused = max(self._pace.until, self._minutes.dry_until) - self._clock.monotonic()
+        paused = self.paused_for(self._clock.monotonic())
         return PlaceStats(
             host=self.place.host,
             endpoint=self.place.endpoint,

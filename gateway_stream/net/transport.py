@@ -94,8 +94,6 @@ class Exchange:
         self.headers: Mapping[str, str] = response.headers
         if not self.at_end:
             self._handler.exchange = self
-            if self._handler.ended:
-                self.break_off()
 
     async def read(self) -> bytes:
         """The next bytes of the body as they come; empty at its end.
@@ -258,7 +256,7 @@ class Transport:
             lease.release()
             raise
         if self._lean:
-            quicken(response.content, response.headers)
+            quicken(response.content)
         return Exchange(response, lease, self._live, headers_at=self._clock.monotonic())
 
     async def call(

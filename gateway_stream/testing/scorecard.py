@@ -36,9 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["HurriedClock", "score", "this_client"]
 
 _RETRY: Final = Retry(retries=2, policy="reset")
-_TIMEOUTS: Final = Timeouts(
-    queue=5, connect=5, first_content=5, silence=5, progress=10, deadline=40
-)
+_TIMEOUTS: Final = Timeouts(connect=5, first_content=5, silence=5, progress=10, deadline=40)
 _PROMPT: Final = "Say in sixty words what a harbour and a gateway have in common."
 
 

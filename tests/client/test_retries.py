@@ -18,6 +18,7 @@ from gateway_stream import (
     Failure,
     GatewayError,
     GatewayUnavailable,
+    Limits,
     ModelNotFound,
     Notice,
     Overloaded,
@@ -456,3 +457,42 @@ async def test_an_endpoint_that_only_fails_is_left_alone_and_probed_by_one(
         turn = await client.complete("claude-x", "why?", fallback=["gpt-5"])
         assert turn.text == TEXT  # another endpoint is another matter
         assert fake_gateway.requests[-1].model == "gpt-5"
+
+
+async def test_a_pause_is_not_waited_for_where_another_model_may_be_asked(
+    fake_gateway: FakeGateway,
+) -> None:
+    fake_gateway.default = by_model(
+        claude=Reply.error(429, b"{}", headers={"Retry-After": "60"}), gpt=ANSWER
+    )
+    async with Client(host=fake_gateway.url, token="dapi-x", retry=Retry(retries=0)) as client:
+        with anyio.fail_after(5):
+            first = await client.complete("claude-x", "why?", fallback=["gpt-5"])
+            second = await client.complete("claude-x", "why?", fallback=["gpt-5"])
+    assert first.text == second.text == TEXT
+    assert [received.model for received in fake_gateway.requests] == ["claude-x", "gpt-5", "gpt-5"]
+
+
+async def test_who_stands_in_line_when_a_pause_begins_goes_to_another_model(
+    fake_gateway: FakeGateway,
+) -> None:
+    slow = Reply.error(429, b"{}", headers={"Retry-After": "60"})
+    slow = slow.with_fault(Fault(delay_headers=0.2))
+    fake_gateway.default = by_model(claude=slow, gpt=ANSWER)
+    limits = Limits(concurrency=1)
+    async with Client(
+        host=fake_gateway.url, token="dapi-x", retry=Retry(retries=0), limits=limits
+    ) as client:
+        texts: list[str] = []
+
+        async def ask() -> None:
+            turn = await client.complete("claude-x", "why?", fallback=["gpt-5"])
+            texts.append(turn.text)
+
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(5):
+                    tasks.start_soon(ask)
+    assert texts == [TEXT] * 5
+    asked = [received.model for received in fake_gateway.requests]
+    assert asked.count("claude-x") == 1

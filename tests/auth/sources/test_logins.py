@@ -239,7 +239,16 @@ async def test_why_there_is_no_token_is_told_to_those_alone_who_sent_none(
         service = client._services.of(PAT(Secret("dapiX")))
         watch = Watch(Timeouts(), state.watchdog, SYSTEM.monotonic())
         url = f"{gateway.url}/serving-endpoints/m"
-        post = Post(url, {}, b"{}", Place(gateway.url, "m", service), None, Cost(), watch)
+        post = Post(
+            url,
+            {},
+            b"{}",
+            Place(gateway.url, "m", service),
+            None,
+            Cost(),
+            elsewhere=False,
+            watch=watch,
+        )
         with pytest.raises(AuthError) as caught:
             await send_authorized(state, service, post, again=False, no_token="because")
     assert "because" not in str(caught.value)
