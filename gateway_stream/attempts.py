@@ -18,12 +18,14 @@ Each further try is told by a `Notice`: ``retry``, ``fallback`` or ``fast_model_
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from gateway_stream.errors import ConfigError, GatewayError
 from gateway_stream.events import Event, Failure, FailureKind, Notice, NoticeCode, Reset
 from gateway_stream.net.breaker import LOAD
+from gateway_stream.net.leases import CLOSED
 from gateway_stream.net.retry import LONGEST_STATED_WAIT, Retry
 from gateway_stream.net.watchdog import Watch
 
@@ -104,11 +106,12 @@ class Opened:
             exchange.abort()
 
     def left(self) -> None:
-        """Nobody reads it any more: close the connection."""
+        """Nobody reads it any more: close the connection, unless that is a forked parent's."""
         if not self.over:
             self.over = True
             self._passage.left()
-            self.exchange.abort()
+            if self.state.pid == os.getpid():
+                self.exchange.abort()
 
 
 class Try(NamedTuple):
@@ -183,7 +186,9 @@ class Attempts:
             left: seconds to the deadline.
         """
         retry = self.current.retry
-        if error.kind in _NOT_OURS or error.phase == "deadline" or left <= 0:
+        if error.kind in _NOT_OURS or error.code == CLOSED:
+            return None
+        if error.phase == "deadline" or left <= 0:
             return None
         if delivered and retry.policy != "reset":
             return None

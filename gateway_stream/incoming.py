@@ -26,12 +26,12 @@ from gateway_stream.events import (
     Stop,
     Usage,
 )
+from gateway_stream.net.interruption import Interruption
+from gateway_stream.net.leases import CLOSED
 from gateway_stream.turn import Accumulator, PartialTurn, Timings, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
-
-    from anyio import CancelScope
 
     from gateway_stream.attempts import Attempts, Opened
     from gateway_stream.net.watchdog import Watch
@@ -72,7 +72,7 @@ class Incoming:
         self._observer = observer
         self._held: list[Event] | None = []
         self._reading = False
-        self._scope: CancelScope | None = None
+        self._scope: Interruption | None = None
         self._refused: GatewayError | None = None
         self.over = False
 
@@ -232,6 +232,8 @@ class Incoming:
 
     async def _open(self, watch: Watch) -> list[Event]:
         """Try until a response is an answer."""
+        if self.closed:  # while its pool was made
+            raise self.closed_early()
         said: list[Event] = []
         while True:
             try:
@@ -273,9 +275,11 @@ class Incoming:
 
     async def _interruptible(self, work: Awaitable[Result]) -> Result:
         """Do what ends when the answer is closed, or when one of its clocks runs out."""
-        import anyio  # noqa: PLC0415  a client has loaded it, an import need not
+        import asyncio  # noqa: PLC0415  a client has loaded it, an import need not
 
-        scope = self._scope = anyio.CancelScope()
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  only a task awaits
+        scope = self._scope = Interruption(task)
         if self.watch is not None:
             self.watch.scope = scope
         try:
@@ -351,7 +355,7 @@ class Incoming:
         """The error of who waits for an answer that was closed."""
         return StreamTruncated(
             "the stream was closed before the answer's end",
-            code="closed",
+            code=CLOSED,
             phase="stream",
             hint="Read it to its end, or call turn(), before leaving its block.",
             partial=self.partial,

@@ -69,6 +69,10 @@ class RequestOptions(TypedDict, total=False):
     stream: bool
 
 
+_SAID: Final = (Message, Turn)
+_ALONE: Final = (str, *_SAID, PartialTurn, Mapping)
+"""What is one message and no list of them."""
+
 _OWN_HEADERS: Final = frozenset(
     {"authorization", "connection", "content-length", "host", "transfer-encoding", "user-agent"}
 )
@@ -140,7 +144,7 @@ def _unknown(name: str) -> str:
 
 
 def _conversation(messages: Conversation) -> tuple[Message | Turn, ...]:
-    if isinstance(messages, str | Message | Turn | PartialTurn | Mapping):
+    if isinstance(messages, _ALONE):
         messages = [messages]
     return tuple(_said(message) for message in messages)
 
@@ -148,7 +152,7 @@ def _conversation(messages: Conversation) -> tuple[Message | Turn, ...]:
 def _said(message: object) -> Message | Turn:
     if isinstance(message, str):
         return Message("user", message)
-    if isinstance(message, Message | Turn):
+    if isinstance(message, _SAID):
         return message
     if isinstance(message, PartialTurn):
         text = "a partial answer cannot go back as an answer"

@@ -33,7 +33,7 @@ def retry_of(environ: Mapping[str, str]) -> Retry:
         ConfigError: a variable is no number, or one that makes no sense.
     """
     plain = Retry()
-    retries = _number(environ, "DATABRICKS_MAX_RETRIES", plain.retries, least=0)
+    retries = _number(environ, "DATABRICKS_MAX_RETRIES", plain.retries, least=0, whole=True)
     first = _number(
         environ,
         "DATABRICKS_INITIAL_RETRY_INTERVAL_MS",
@@ -52,7 +52,9 @@ def retry_of(environ: Mapping[str, str]) -> Retry:
     )
 
 
-def _number(environ: Mapping[str, str], name: str, otherwise: float, *, least: float) -> float:
+def _number(
+    environ: Mapping[str, str], name: str, otherwise: float, *, least: float, whole: bool = False
+) -> float:
     text = environ.get(name, "").strip()
     if not text:
         return otherwise
@@ -60,7 +62,8 @@ def _number(environ: Mapping[str, str], name: str, otherwise: float, *, least: f
         number = float(text)
     except ValueError:
         number = math.nan
-    if not least <= number < math.inf:
+    if not least <= number < math.inf or (whole and not number.is_integer()):
         message = f"{name} is {text[:40]!r}"
-        raise ConfigError(message, hint=f"Give a number, {least:g} or more, or unset it.")
+        kind = "whole number" if whole else "number"
+        raise ConfigError(message, hint=f"Give a {kind}, {least:g} or more, or unset it.")
     return number

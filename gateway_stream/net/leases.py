@@ -7,7 +7,7 @@ the way its owner tells what the server said, from which limits are learned.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway_stream.errors import ConnectionLost
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from gateway_stream.net.minutes import Charge
     from gateway_stream.net.place import PlaceQueue
 
-__all__ = ["Lease", "closed"]
+__all__ = ["CLOSED", "Lease", "closed"]
+
+CLOSED: Final = "closed"
+"""The code of what ended because its stream or its client was closed."""
 
 
 class Lease:
@@ -72,8 +75,8 @@ class Lease:
 
 
 def closed() -> ConnectionLost:
-    """The error of a request whose client was closed before it was sent."""
-    message = "the client was closed before the request was sent"
+    """The error of a request whose client was closed."""
+    message = "the client was closed before the answer began"
     return ConnectionLost(
-        message, code="closed", phase="queue", hint="Send it again if it is wanted."
+        message, code=CLOSED, phase="queue", hint="Send it again if it is wanted."
     )

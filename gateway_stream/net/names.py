@@ -55,9 +55,8 @@ def _addresses(host: str, port: int, family: socket.AddressFamily) -> list[Resol
     return [
         {
             "hostname": host,
-            "host": socket.getnameinfo(address, _NUMBERS)[
-                0
-            ],  # with the link, where it is valid on one only
+            # As text, with the link of one that is valid on a single link only.
+            "host": socket.getnameinfo(address, _NUMBERS)[0],
             "port": port,
             "family": kind,
             "proto": protocol,

@@ -4,7 +4,8 @@ asyncio asks for 256 KiB at each read, whatever comes: the attribute ``max_size`
 A block of that size is beyond the threshold from which glibc gets memory by ``mmap`` (128 KiB, see
 mallopt(3), ``M_MMAP_THRESHOLD``), so every read maps pages, faults them in, shrinks the mapping and gives it
 back: several system calls for a token of 300 bytes, and more time than its parsing and decoding take.
-Within 64 KiB the allocator gives a block that it has at hand.
+Below that threshold the allocator gives a block that it has at hand. What one read brings is also what a stream whose
+reader stands still holds, decoded and as bytes, so it is no larger than bursts need.
 
 TLS has a twin. ``asyncio.sslproto.SSLProtocol`` makes a buffer of 256 KiB for each connection, fills it with zeros
 and keeps it for the connection's life; it makes a block of the same size for each read of what was decrypted; and
@@ -22,7 +23,7 @@ from typing import Any, Final
 
 __all__ = ["READ_BYTES", "TLS_BYTES", "read_in_small_blocks"]
 
-READ_BYTES: Final = 64 * 1024
+READ_BYTES: Final = 48 * 1024
 TLS_BYTES: Final = 5 + 2**14 + 256
 
 

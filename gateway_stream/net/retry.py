@@ -35,7 +35,7 @@ __all__ = ["LONGEST_STATED_WAIT", "NO_RETRIES", "Retry", "RetryPolicy", "read_re
 RetryPolicy: TypeAlias = Literal["before_first_content", "never", "reset"]
 
 LONGEST_STATED_WAIT: Final = 120.0
-_LARGEST_POWER: Final = 64  # beyond any cap, and before floats overflow
+_LARGEST_POWER: Final = 64  # beyond any cap
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,10 +83,11 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
         """
         from backoff import full_jitter  # noqa: PLC0415  it loads asyncio, an import need not
 
-        longest = min(
-            self.longest_wait,
-            self.first_wait * self.factor ** min(retry - 1, _LARGEST_POWER),
-        )
+        try:
+            grown = self.first_wait * self.factor ** min(retry - 1, _LARGEST_POWER)
+        except OverflowError:
+            grown = self.longest_wait
+        longest = min(self.longest_wait, grown)
         return (stated or 0.0) + (draw or full_jitter)(longest)
 
 

@@ -53,7 +53,7 @@ ERROR_BODY_SECONDS: Final = 2.0
 _AT_ONCE: Final = 64 * 1024
 """Bytes of a request that are written in one piece; larger ones let the loop run in between."""
 
-_READ_AHEAD: Final = 16 * 1024
+_READ_AHEAD: Final = 8 * 1024
 """Bytes of an answer that may wait to be read. Beyond twice as many its connection is paused, so that a thousand
 readers that are stuck hold less than what a thousand reads of the socket may bring."""
 

@@ -21,20 +21,22 @@ out. The deadline takes nothing out.
 **No timer for each read.** Re-arming a timer costs more than decoding a token. So a read only stamps its
 `Watch`, and a watchdog looks at all of them when the first of their clocks could run out. Clocks only move
 on as long as bytes come, so it looks seldom, and it is exact: what has not moved by then has run out.
+
+A pool that is closed ends all that it watches, wherever it waits: what went on would have no pool, or open another
+that nobody closes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from gateway_stream.errors import ConfigError, TimedOut
+from gateway_stream.errors import ConfigError, StreamTruncated, TimedOut
+from gateway_stream.net.leases import CLOSED, closed
 from gateway_stream.turn import Timings
 
 if TYPE_CHECKING:
-    from anyio import CancelScope
-
     from gateway_stream.errors import GatewayError
     from gateway_stream.net.clocks import Alarm, Timer
     from gateway_stream.net.transport import Exchange
@@ -79,6 +81,13 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
                 raise ConfigError(message, hint="Give seconds above 0, or None to wait for ever.")
 
 
+class Doing(Protocol):
+    """What is being done, for whoever ends it."""
+
+    def cancel(self) -> None:
+        """End it."""
+
+
 class Watch:
     """The clocks of one answer, and the times that it took.
 
@@ -118,7 +127,7 @@ class Watch:
         self.now = dog.timer.monotonic
         self.called = self.waited_from = self.read_at = called
         self.stage: Stage = "idle"
-        self.scope: CancelScope | None = None
+        self.scope: Doing | None = None
         self.exchange: Exchange | None = None
         self.error: GatewayError | None = None
         self.waiting = False
@@ -188,6 +197,8 @@ class Watch:
                 self.first_content = self.read_at - self.called
         else:
             self.idle += self.now() - self.waited_from
+        if self.reads == 1:  # from here on progress counts, which may run out sooner
+            self._dog.look_at(self.due(self.read_at))
 
     def due(self, now: float) -> float:
         """When the first of its clocks runs out if nothing happens, or when to look again."""
@@ -195,20 +206,22 @@ class Watch:
             return min(self.due_at, self.waited_from + self._queue)
         if self.stage == "idle":
             return self.due_at
-        left = min(self._silence, self._progress) if self.stage == "reading" else _NEVER
-        if not self.waiting:
-            return min(self.due_at, now + left)
-        still = self._progress if self.content else self._first
+        left = (self._progress if self.content else self._first) - self.idle
         if self.stage == "reading":
-            still = min(still, self._progress) if self.reads else still
-            return min(self.due_at, self.waited_from + min(self._silence, still - self.idle))
-        return min(self.due_at, self.waited_from + still - self.idle)
+            if self.reads:
+                left = min(left, self._progress - self.idle)
+            left = min(left, self._silence)
+        return min(self.due_at, (self.waited_from if self.waiting else now) + left)
 
     def expire(self, now: float) -> None:
         """End what hangs."""
-        self.error = self._error(now)
+        self.end(self._error(now))
+
+    def end(self, error: GatewayError) -> None:
+        """End what is being done, with an error that says why."""
+        self.error = error
         if self.exchange is not None:
-            self.exchange.expire(self.error)
+            self.exchange.expire(error)
         elif self.scope is not None:
             self.scope.cancel()
 
@@ -253,7 +266,9 @@ class Watchdog:
             self._alarm = self.timer.call_later(moment - self.timer.monotonic(), self._look)
 
     def close(self) -> None:
-        """Look no more."""
+        """Look no more, and end what is still watched: its pool goes."""
+        for watch in list(self._watched):
+            watch.end(_closed(watch.stage))
         self._watched.clear()
         if self._alarm is not None:
             self._alarm.cancel()
@@ -300,6 +315,17 @@ def _timed_out(phase: str, seconds: float | None) -> TimedOut:
         phase=phase,
         retryable=phase in _WORTH_ANOTHER,
         hint=hint,
+    )
+
+
+def _closed(stage: Stage) -> GatewayError:
+    if stage != "reading":
+        return closed()
+    return StreamTruncated(
+        "the client was closed before the answer's end",
+        code=CLOSED,
+        phase="stream",
+        hint="Close it once its streams have been read.",
     )
 
 

@@ -276,6 +276,11 @@ class AnswerWriter:
     # The end.
 
     @property
+    def stopped(self) -> bool:
+        """Whether the wire has named a stop, proved or not."""
+        return self._stop is not None
+
+    @property
     def stop_seen(self) -> Stop | None:
         """The stop that the wire has named so far, proved or not."""
         stop = self._stop

@@ -23,6 +23,4 @@ def as_count(value: object) -> int | None:
         value = int(value)
     elif isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LIMIT:
-        return value
-    return None
+    return value if type(value) is int and 0 <= value < _LIMIT else None

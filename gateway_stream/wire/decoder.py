@@ -109,7 +109,7 @@ class Decoder:
                 writer.truncated("the connection broke inside the answer", code="connection_lost")
             elif not whole:
                 writer.truncated("the answer was cut inside an event", code="cut_event")
-            elif writer.stop_seen is not None:
+            elif writer.stopped:
                 writer.finish()
             elif self._seen:
                 writer.truncated("the answer ended without a stop", code="no_stop")

@@ -14,7 +14,7 @@ from gateway_stream.net.connections import LeanResponse
 from gateway_stream.net.lean import Reader, available
 from gateway_stream.net.reads import READ_BYTES
 from tests.support.clock import settle
-from tests.support.raw import ANSWER, BEGUN, HEAD, Peer, Slot, ask, chunk, peer, pool, reset
+from tests.support.raw import ANSWER, BEGUN, Peer, Slot, ask, chunk, peer, pool, reset
 
 
 async def whole(_: Peer, writer: asyncio.StreamWriter, *__: int) -> None:
@@ -104,11 +104,13 @@ async def test_what_came_before_the_connection_broke_is_read_first() -> None:
 @pytest.mark.usefixtures("way")
 async def test_a_reader_that_is_stuck_holds_little_and_then_reads_all() -> None:
     sent = 0
+    go = anyio.Event()
     piece = chunk(b"x" * 300)
 
     async def much(_: Peer, writer: asyncio.StreamWriter, *__: int) -> None:
         nonlocal sent
-        writer.write(HEAD)
+        writer.write(BEGUN)
+        await go.wait()
         for _number in range(40_000):
             writer.write(piece)
             await writer.drain()
@@ -117,6 +119,8 @@ async def test_a_reader_that_is_stuck_holds_little_and_then_reads_all() -> None:
 
     async with peer(much) as server, pool() as transport:
         exchange = await transport.send(server.url, {}, b"", Slot().lease)
+        assert b"hello" in await exchange.read()
+        go.set()
         before = -1
         with anyio.fail_after(10):
             while before != sent:  # until the server is held up
@@ -129,6 +133,23 @@ async def test_a_reader_that_is_stuck_holds_little_and_then_reads_all() -> None:
         while part := await exchange.read():
             size += len(part)
         assert size == 40_000 * 300
+
+
+async def test_a_piece_of_nothing_is_no_end() -> None:
+    async def begin(_: Peer, writer: asyncio.StreamWriter, *__: int) -> None:
+        writer.write(BEGUN)
+
+    async with peer(begin) as server, pool() as transport:
+        exchange = await transport.send(server.url, {}, b"", Slot().lease)
+        assert b"hello" in await exchange.read()
+        waiting = asyncio.ensure_future(exchange.receive())
+        await settle()
+        exchange._content.feed_data(b"")
+        await settle()
+        assert not waiting.done()
+        exchange._content.feed_data(b"more")
+        assert await waiting == b"more"
+        exchange.abort()
 
 
 @pytest.mark.usefixtures("way")

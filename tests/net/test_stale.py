@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import select
+import socket
 import ssl
+import threading
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,7 +17,7 @@ import trustme
 
 from gateway_stream import ConnectionLost
 from tests.support.clock import settle
-from tests.support.raw import ANSWER, Peer, Slot, ask, head_of, peer, pool, reset
+from tests.support.raw import ANSWER, BEGUN, Peer, Slot, ask, head_of, peer, pool, reset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,7 +153,9 @@ async def test_a_large_request_is_sent_again_whole() -> None:
 
 async def test_a_connection_on_which_something_came_unasked_is_not_used_again() -> None:
     async def twice(_: Peer, writer: asyncio.StreamWriter, *__: int) -> None:
-        writer.write(ANSWER + ANSWER.replace(b"hello", b"other"))
+        writer.write(BEGUN)
+        await settle()
+        writer.write(ANSWER.removeprefix(BEGUN) + ANSWER.replace(b"hello", b"other"))
 
     async with peer(twice) as server, pool() as transport:
         for _ in range(3):
@@ -207,3 +212,30 @@ async def test_a_question_is_asked_again_over_a_new_connection() -> None:
         for _ in range(2):
             assert (await transport.call("GET", server.url, {}, None)).status == 200
         assert [number for number, _ in server.requests] == [1, 2]
+
+
+async def test_an_end_that_the_loop_has_not_seen_is_seen_before_the_connection_is_used() -> None:
+    ended = threading.Event()
+
+    def serve(listening: socket.socket) -> None:
+        for _ in range(2):
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(ANSWER)
+        ended.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,))
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        async with pool() as transport:
+            first, _ = await ask(transport, url)
+            handler = first._handler
+            if handler.transport is not None:  # else its end was seen at once
+                select.select([handler.transport.get_extra_info("socket")], [], [], 5)
+            second, _ = await ask(transport, url)
+            assert second._handler is not handler
+            assert handler.uses == 1
+        assert await asyncio.to_thread(ended.wait, 5)
+        await asyncio.to_thread(thread.join)

@@ -36,11 +36,13 @@ class Counts:
 
     def take(self, usage: VendorObject) -> Texts:
         """Take a usage object; gives what of it no count holds."""
-        details = usage.member(_DETAILS)
-        known = {key for key in _COUNTS if self._read(usage, key)}
-        whole = {_THINKING} if self._read(details, _THINKING) else set()
-        if not details.rest(whole):
-            known.add(_DETAILS)
+        values = usage.values
+        known: set[str] = {key for key in _COUNTS if key in values and self._read(usage, key)}
+        if _DETAILS in values:
+            details = usage.member(_DETAILS)
+            whole = {_THINKING} if self._read(details, _THINKING) else set()
+            if not details.rest(whole):
+                known.add(_DETAILS)
         return usage.rest(known)
 
     def _read(self, source: VendorObject, key: str) -> bool:

@@ -60,13 +60,25 @@ _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class VendorObject:
-    """A JSON object as values and as the vendor's own text."""
+    """A JSON object as values and as the vendor's own text.
 
-    __slots__ = ("_data", "_texts", "values")
+    The text of one inside another is cut out when it is asked for: most objects hold nothing that must go on as text.
+    """
 
-    def __init__(self, values: dict[str, Any], data: bytes = b"") -> None:
+    __slots__ = ("_around", "_data", "_key", "_texts", "values")
+
+    def __init__(
+        self,
+        values: dict[str, Any],
+        data: bytes = b"",
+        *,
+        around: VendorObject | None = None,
+        key: str = "",
+    ) -> None:
         self.values = values
         self._data = data
+        self._around = around
+        self._key = key
         self._texts: Texts | None = None
 
     @classmethod
@@ -82,7 +94,7 @@ class VendorObject:
     def json(self) -> str:
         """The whole object's text."""
         try:
-            return self._data.decode()
+            return self._cut().decode()
         except UnicodeDecodeError:
             return compact(self.values)
 
@@ -91,7 +103,7 @@ class VendorObject:
         """Its members' texts."""
         if self._texts is None:
             try:
-                self._texts = _decode_texts(self._data)
+                self._texts = _decode_texts(self._cut())
             except UNREADABLE:
                 self._texts = {
                     str(key): msgspec.Raw(compact(value).encode())
@@ -108,13 +120,20 @@ class VendorObject:
         """A member that is an object; anything else is an empty one."""
         value = self.values.get(key)
         if isinstance(value, dict):
-            return VendorObject(value, bytes(self.texts[key]))
+            return VendorObject(value, around=self, key=key)
         return VendorObject({})
+
+    def _cut(self) -> bytes:
+        """The whole object's bytes."""
+        if self._around is not None:
+            self._data = bytes(self._around.texts[self._key])
+            self._around = None
+        return self._data
 
     def members(self, key: str) -> list[VendorObject]:
         """The objects in a member that is a list."""
         values = self.values.get(key)
-        if not isinstance(values, list):
+        if not isinstance(values, list) or not values:
             return []
         return [
             VendorObject(value, bytes(text))
@@ -125,7 +144,7 @@ class VendorObject:
     def rest(self, known: Collection[str]) -> Texts:
         """Members that are neither ``known`` nor null."""
         values = self.values
-        if all(key in known or values[key] is None for key in values):
+        if not [key for key in values if key not in known and values[key] is not None]:
             return {}
         return {
             key: text

@@ -46,6 +46,7 @@ from gateway_stream.wire.gemini.views import (
     fields_of,
     in_snake_case,
     objects_of,
+    read_usual,
     regular,
 )
 from gateway_stream.wire.json_text import UNREADABLE, compact, read_tree, read_view
@@ -214,6 +215,7 @@ class Translation:
 
     def _take_parts(self, parts: list[Part], place: int, data: bytes) -> None:
         raws: list[msgspec.Raw] = []
+        plain: bool | None = None
         for number, part in enumerate(parts):
             text = part.text
             if (
@@ -224,6 +226,10 @@ class Translation:
             ):
                 self._blocks.prose(text, thought=part.thought is True)
                 continue
+            if not text and plain is not False:
+                plain = plain or read_usual(data) is not None
+                if plain:
+                    continue
             if not raws:
                 candidate = objects_of(fields_of(data)["candidates"])[place]
                 content = fields_of(fields_of(candidate)["content"])

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from gateway_stream.wire.gemini.views import fields_of, join, objects_of
+from gateway_stream.wire.gemini.views import (
+    fields_of,
+    join,
+    objects_of,
+    read_usual,
+    regular_fields,
+)
 
 if TYPE_CHECKING:
     from gateway_stream.wire.gemini.views import Fields
@@ -59,16 +65,26 @@ class Metadata:
 
     def begin(self, data: bytes) -> None:
         """Read the first frame."""
-        self.read(data)
-        known = _ROOT_READ | _ANSWER
-        self._start = {name: raw for name, raw in fields_of(data).items() if name not in known}
+        if not self._read_usual(data):
+            root = self._read(data)
+            known = _ROOT_READ | _ANSWER
+            self._start = {name: raw for name, raw in root.items() if name not in known}
 
     def read(self, data: bytes) -> None:
         """Read a frame."""
+        if not self._read_usual(data):
+            self._read(data)
+
+    def _read_usual(self, data: bytes) -> bool:
+        """Read a frame of text and counts; tells whether it is one."""
+        usual = read_usual(data)
+        if usual is not None and usual.usage:
+            self._read_counts(regular_fields(usual.usage))
+        return usual is not None
+
+    def _read(self, data: bytes) -> Fields:
         root = fields_of(data)
-        for name, raw in fields_of(root.get("usageMetadata")).items():
-            if name not in _COUNTS_READ:
-                self._usage[name] = raw
+        self._read_counts(fields_of(root.get("usageMetadata")))
         for name, raw in root.items():
             if name not in _ROOT_READ and name != "usageMetadata":
                 self._keep(name, raw)
@@ -76,6 +92,12 @@ class Metadata:
             for name, raw in fields_of(candidate).items():
                 if name not in _CANDIDATE_READ:
                     self._keep(name, raw)
+        return root
+
+    def _read_counts(self, usage: Fields) -> None:
+        for name, raw in usage.items():
+            if name not in _COUNTS_READ:
+                self._usage[name] = raw
 
     def _keep(self, name: str, raw: msgspec.Raw) -> None:
         if name not in self._answer or bytes(raw) not in _EMPTY:

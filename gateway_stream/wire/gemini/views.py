@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from gateway_stream.wire.counts import as_count
+from gateway_stream.wire.json_text import UNREADABLE
 
 __all__ = [
     "Candidate",
@@ -27,6 +28,7 @@ __all__ = [
     "Frame",
     "Part",
     "PlainFrame",
+    "UsualFrame",
     "as_string",
     "camel_case",
     "fields_of",
@@ -35,7 +37,9 @@ __all__ = [
     "join",
     "members_of",
     "objects_of",
+    "read_usual",
     "regular",
+    "regular_fields",
     "text_of",
 ]
 
@@ -140,9 +144,40 @@ class PlainFrame(msgspec.Struct, gc=False):
 
 Fields = dict[str, msgspec.Raw]
 
+
+class _UsualPart(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    text: str | None = None
+    thought: Any = None
+
+
+class _UsualContent(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    parts: list[_UsualPart] | None = None
+    role: Any = None
+
+
+class _UsualCandidate(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    content: _UsualContent | None = None
+    index: Any = None
+    finish_reason: Any = msgspec.field(default=None, name="finishReason")
+
+
+class UsualFrame(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A frame of text, a stop and counts, in which every other field is forbidden.
+
+    To read a frame as such proves, in a fraction of the time of a look at each field, that its counts are
+    all that the views leave.
+    """
+
+    candidates: list[_UsualCandidate] | None = None
+    usage: Fields | None = msgspec.field(default=None, name="usageMetadata")
+    model: Any = msgspec.field(default=None, name="modelVersion")
+    id: Any = msgspec.field(default=None, name="responseId")
+
+
 _NULL: Final = msgspec.Raw(b"null")
 _TRUE: Final = msgspec.Raw(b"true")
 
+_decode_usual = msgspec.json.Decoder(UsualFrame).decode
 _decode_fields = msgspec.json.Decoder(Fields).decode
 _SNAKE: Final = re.compile(
     rb'"(?:usage_metadata|model_version|response_id|prompt_feedback|finish_reason'
@@ -159,6 +194,14 @@ def in_snake_case(data: bytes) -> bool:
     its names alike.
     """
     return _SNAKE.search(data) is not None
+
+
+def read_usual(data: bytes) -> UsualFrame | None:
+    """A frame that is a `UsualFrame`; ``None`` for any other."""
+    try:
+        return _decode_usual(data)
+    except UNREADABLE:
+        return None
 
 
 def regular(tree: dict[str, Any]) -> dict[str, Any]:
@@ -191,8 +234,13 @@ def fields_of(raw: msgspec.Raw | bytes | None, *, null: str = "") -> Fields:
     """
     if not raw or not _begins(raw, b"{"):
         return {}
+    return regular_fields(_decode_fields(_utf8(raw)), null=null)
+
+
+def regular_fields(told: Fields, *, null: str = "") -> Fields:
+    """Fields that are not null, by their camel-case names; the field ``null`` is kept, null or not."""
     fields: Fields = {}
-    for own_name, value in _decode_fields(_utf8(raw)).items():
+    for own_name, value in told.items():
         name = camel_case(own_name) if "_" in own_name else own_name
         if value != _NULL or name == null:
             fields[name] = value
@@ -235,12 +283,12 @@ def join(fields: Fields) -> str | None:
     """The JSON text of an object with these fields; ``None`` for no field."""
     if not fields:
         return None
-    return "{" + ",".join(f"{_quoted(name)}:{text_of(raw)}" for name, raw in fields.items()) + "}"
+    return msgspec.json.encode(fields).decode("utf-8", "replace")
 
 
 def _begins(raw: msgspec.Raw | bytes, mark: bytes) -> bool:
     view = memoryview(raw)
-    return view[:1] == mark or bytes(view[:64]).lstrip()[:1] == mark
+    return view[0] == mark[0] or bytes(view[:64]).lstrip()[:1] == mark
 
 
 def _utf8(raw: msgspec.Raw | bytes) -> msgspec.Raw | bytes:
@@ -250,10 +298,6 @@ def _utf8(raw: msgspec.Raw | bytes) -> msgspec.Raw | bytes:
     except UnicodeDecodeError:
         return text_of(raw).encode()
     return raw
-
-
-def _quoted(name: str) -> str:
-    return msgspec.json.encode(name).decode()
 
 
 def camel_case(name: str) -> str:

@@ -7,15 +7,21 @@ the fields that every chunk repeats appear once. Of several choices only the fir
 of calls only those that no block keeps whole. What the beginning and the end collect is written once,
 when it is asked for: frames may go on adding to it.
 
+Most frames hold nothing beside the views' fields but a few that every chunk repeats (`_Usual`). Reading a
+frame as one in which anything else is forbidden proves that in a tenth of the time of looking through its tree.
+
 Dropped are: padding against traffic analysis, log probabilities of single tokens, copies (the
 ``message`` beside a ``delta``, the completion-style ``text`` beside either), and the constants of the framing.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, Literal
 
-from gateway_stream.wire.json_text import compact, read_tree
+import msgspec
+
+from gateway_stream.wire.json_text import UNREADABLE, compact, read_tree
 
 __all__ = ["Leftovers"]
 
@@ -86,12 +92,35 @@ _ANSWER: Final[dict[str, Any]] = {
 _UNHELD: Final = object()
 
 
+def _usual(held: dict[str, Any], **open_: Any) -> Any:
+    """The view of an object in which only held fields may say anything, and open ones what they may."""
+    fields: list[Any] = []
+    for name, inner in {**held, **open_}.items():
+        type_ = None if isinstance(inner, dict | list) else Any if inner is None else inner | None
+        fields.append((name, type_, None))
+    return msgspec.defstruct("Usual", fields, gc=False, forbid_unknown_fields=True)
+
+
+_REPEATED: Final = ("created", "provider", "service_tier", "system_fingerprint")
+_UsualChoice = _usual(_CHOICE, delta=_usual(_DELTA), index=Literal[0])
+_Usual = _usual(
+    _CHUNK,
+    choices=list[_UsualChoice],  # type: ignore[valid-type]  # a Struct, made above
+    usage=dict[str, Any],
+    **dict.fromkeys(_REPEATED, str | int | float | bool),
+)
+_decode_usual: Final = msgspec.json.Decoder(_Usual).decode
+_repeated_in: Final = attrgetter(*_REPEATED)
+_NOTHING_REPEATED: Final = (None,) * len(_REPEATED)
+
+
 class Leftovers:
     """What is left of the frames of one answer."""
 
     def __init__(self) -> None:
         self._told: dict[str, Any] = {}
         self._end: dict[str, Any] = {}
+        self._repeated: tuple[Any, ...] = _NOTHING_REPEATED
         self._taken = b""  # the frame that `end` took last
         self._held = _CHUNK
 
@@ -99,7 +128,21 @@ class Leftovers:
         """Take what a frame before the first content holds beside the views' fields."""
         if whole:
             self._held = _ANSWER
-        _merge(self._told, _left(data, self._held))
+        usual = self._read_usual(data)
+        if usual is None or usual.usage:
+            left = _left(data, self._held)
+        else:  # in the frame's order
+            fields = msgspec.json.decode(data).items()
+            left = {
+                name: value
+                for name, value in fields
+                if name in _REPEATED and value not in (None, "")
+            }
+        if self._told:
+            _merge(self._told, left)
+        else:
+            self._told = left
+        self._repeated = tuple([left.get(name) for name in _REPEATED])
 
     def beginning(self) -> str | None:
         """JSON text of what `start` took."""
@@ -107,18 +150,38 @@ class Leftovers:
 
     def block(self, data: bytes) -> dict[str, Any]:
         """The same of a frame that begins a block, without what is known already."""
-        return _difference(_left(data, self._held), self._told)
+        return self._new(data)
 
     def end(self, data: bytes) -> None:
         """Take the same of a frame that ends the answer or adds nothing; many do both."""
         if data is self._taken:
             return
         self._taken = data
-        _merge(self._end, _difference(_left(data, self._held), self._told))
+        _merge(self._end, self._new(data))
 
     def ending(self) -> str | None:
         """JSON text of what `end` took."""
         return compact(self._end) if self._end else None
+
+    def _new(self, data: bytes) -> dict[str, Any]:
+        """What is left of a frame and not told yet."""
+        usual = self._read_usual(data)
+        if usual is None or _repeated_in(usual) not in (self._repeated, _NOTHING_REPEATED):
+            return _difference(_left(data, self._held), self._told)
+        if not usual.usage:
+            return {}
+        counts = _rest_of_object(usual.usage, _USAGE)
+        return _difference({"usage": counts}, self._told) if counts else {}
+
+    def _read_usual(self, data: bytes) -> Any:
+        """A frame as `_Usual`; ``None`` for one that may hold more."""
+        if self._held is not _CHUNK:
+            return None
+        try:
+            usual = _decode_usual(data)
+        except UNREADABLE:
+            return None
+        return usual if usual.choices is None or len(usual.choices) <= 1 else None
 
 
 def _left(data: bytes, held: dict[str, Any]) -> dict[str, Any]:

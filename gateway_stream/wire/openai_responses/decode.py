@@ -40,6 +40,7 @@ from gateway_stream.wire.openai_responses.views import (
     Frame,
     decode_frame,
     fields_text,
+    is_framing,
     read_fields,
     read_frame,
     read_object,
@@ -308,6 +309,8 @@ def _place(view: Frame) -> int:
 
 def _beside(data: bytes) -> Fields:
     """What a frame says beside its framing and its item or response."""
+    if is_framing(data):
+        return {}
     fields = read_fields(data)
     return {k: v for k, v in fields.items() if k not in _FRAMING and bytes(v) != b"null"}
 

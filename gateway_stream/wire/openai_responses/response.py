@@ -16,7 +16,7 @@ tells it, in the stop's what the last frame tells otherwise.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import msgspec
 
@@ -45,6 +45,7 @@ _HELD: Final = _ECHOES | {
 }
 _NULL: Final = msgspec.Raw(b"null")
 _decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw] | None).decode
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Counted: TypeAlias = dict[str, tuple[tuple[str, ...], int]]
 _REASONS: Final[dict[str, StopReason]] = {
     "max_output_tokens": "max_tokens",
@@ -69,20 +70,48 @@ _COUNTS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
 }
 
 
+class _UsualInput(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    cached_tokens: _Count | msgspec.UnsetType = msgspec.UNSET
+    cache_write_tokens: _Count | msgspec.UnsetType = msgspec.UNSET
+
+
+class _UsualOutput(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    reasoning_tokens: _Count | msgspec.UnsetType = msgspec.UNSET
+
+
+class _UsualUsage(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """Usage that has our counts, their sum, and nothing else: reading it so is what proves that."""
+
+    input_tokens: _Count
+    output_tokens: _Count
+    total_tokens: _Count
+    input_tokens_details: _UsualInput | None = None
+    output_tokens_details: _UsualOutput | None = None
+
+
+_decode_usual: Final = msgspec.json.Decoder(_UsualUsage).decode
+
+
 class Response:
     """A response object as it came."""
 
-    __slots__ = ("_counted", "_usage", "fields")
+    __slots__ = ("_counts", "_uncounted", "fields")
 
     def __init__(self, raw: msgspec.Raw | bytes) -> None:
         self.fields = read_fields(raw)
-        self._usage = self._value("usage")
-        self._counted = _counted(self._usage)
+        usage = self.fields.get("usage", _NULL)
+        usual = None if usage == _NULL else _read_usual(usage)
+        self._counts: dict[str, int] = usual or {}
+        self._uncounted: dict[str, Any] = {}
+        if usual is None and isinstance(tree := self._value("usage"), dict):
+            counted = _counted(tree)
+            self._counts = {name: count for name, (_, count) in counted.items()}
+            self._uncounted = _uncounted(tree, counted)
 
     def _value(self, name: str) -> Any:
-        raw = self.fields.get(name)
+        raw = self.fields.get(name, _NULL)
         try:
-            return None if raw is None else read_tree(bytes(raw))
+            return None if raw == _NULL else read_tree(bytes(raw))
         except ValueError:
             return None
 
@@ -106,11 +135,13 @@ class Response:
 
     def counts(self) -> dict[str, int]:
         """The counts that it tells, by `Usage`'s names."""
-        return {name: count for name, (_, count) in self._counted.items()}
+        return self._counts
 
     def ended_as(self, event: str) -> str | None:
         """The graver of how ``event`` says that it ended, and of how it says so itself."""
         own = self.word("status")
+        if own == event:
+            return own
         told = [word for word in (event, own) if word in ENDS]
         return max(told, key=ENDS.index) if told else own
 
@@ -131,18 +162,36 @@ class Response:
         rest = {
             name: value
             for name, value in self.fields.items()
-            if value != _NULL and name not in _HELD and value != told.get(name)
+            if name not in _HELD and value != _NULL and value != told.get(name)
         }
-        if isinstance(self._usage, dict) and (extra := _uncounted(self._usage, self._counted)):
-            rest["usage"] = msgspec.Raw(msgspec.json.encode(extra))
+        if self._uncounted:
+            rest["usage"] = msgspec.Raw(msgspec.json.encode(self._uncounted))
         return rest
 
 
-def _counted(usage: Any) -> _Counted:
+def _read_usual(usage: msgspec.Raw) -> dict[str, int] | None:
+    """The counts of usage that tells nothing else; ``None`` of any other."""
+    try:
+        usual = _decode_usual(usage)
+    except UNREADABLE:
+        return None
+    if usual.total_tokens != usual.input_tokens + usual.output_tokens:
+        return None
+    of_input = usual.input_tokens_details or _UsualInput()
+    of_output = usual.output_tokens_details or _UsualOutput()
+    counts = {
+        "input": usual.input_tokens,
+        "output": usual.output_tokens,
+        "cache_read": of_input.cached_tokens,
+        "cache_write": of_input.cache_write_tokens,
+        "reasoning": of_output.reasoning_tokens,
+    }
+    return {name: count for name, count in counts.items() if count is not msgspec.UNSET}
+
+
+def _counted(usage: dict[str, Any]) -> _Counted:
     """Where each count stands, and the count."""
     found: _Counted = {}
-    if not isinstance(usage, dict):
-        return found
     for name, paths in _COUNTS.items():
         for path in paths:
             value = usage.get(path[0])

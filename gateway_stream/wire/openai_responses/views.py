@@ -22,6 +22,7 @@ __all__ = [
     "Frame",
     "decode_frame",
     "fields_text",
+    "is_framing",
     "read_fields",
     "read_frame",
     "read_object",
@@ -63,7 +64,16 @@ class _Loose(_Common, gc=False):
     response: Any = None
 
 
+class _Framing(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    type: Any = None
+    sequence_number: Any = None
+    output_index: Any = None
+    item: msgspec.Raw = _NOTHING
+    response: msgspec.Raw = _NOTHING
+
+
 decode_frame: Final = msgspec.json.Decoder(Frame).decode
+_decode_framing: Final = msgspec.json.Decoder(_Framing).decode
 _decode_fields: Final = msgspec.json.Decoder(Fields).decode
 
 
@@ -76,6 +86,15 @@ def read_frame(data: bytes, writer: AnswerWriter) -> Frame | None:
     for name in ("item", "part", "response"):
         values[name] = msgspec.Raw(compact(values[name]).encode())
     return Frame(**values)
+
+
+def is_framing(data: bytes) -> bool:
+    """Whether a frame surely holds nothing beside its framing and its item or response."""
+    try:
+        _decode_framing(data)
+    except UNREADABLE:
+        return False
+    return True
 
 
 def read_fields(data: msgspec.Raw | bytes) -> Fields:
