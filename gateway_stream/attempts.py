@@ -44,6 +44,7 @@ Fallback: TypeAlias = Sequence[str] | Mapping[type[GatewayError], Sequence[str]]
 
 _LEFT_ALONE: Final = ("circuit_open", "paused")
 _NOT_OURS: Final = frozenset[FailureKind]({"config", "budget_exceeded"})
+_NO_OTHERS: Final = _NOT_OURS | {"auth"}
 _FALLS_BACK: Final = frozenset[FailureKind](
     {
         "connect",
@@ -275,6 +276,9 @@ def _kinds_of(error: object) -> list[FailureKind]:
         raise ConfigError(message, hint="Use classes of gateway_stream, such as RateLimited.")
     if error is GatewayError:
         return list(_FALLS_BACK)
+    if error.kind in _NO_OTHERS:
+        message = f"fallback names {error.__name__}, which another model would not mend"
+        raise ConfigError(message, hint="Leave it out.")
     return [error.kind]
 
 

@@ -1,8 +1,7 @@
 """The client: one pool, any number of streams.
 
-A request crosses each door of the house once, and `Client._send` has one statement for each:
-the family writes it, the route gives it a URL, the token its header, the pool its slot and
-connection, and what comes back goes to the family's decoder and from there to the reader.
+This module is what callers speak to. How a request goes out and its answer comes in is
+`gateway_stream.sending` and `gateway_stream.incoming`.
 
 A client belongs to no event loop. What is tied to one (sockets, slots, background tasks) is made at
 first use there, so one client serves several loops in turn, threads with loops of their own, and a
@@ -247,7 +246,7 @@ class Client:
         """One agent's session: who asks, its fair share of the pool, its conversation and its budget.
 
         Args:
-            name: what `stats` calls it.
+            name: what its ``repr`` calls it.
             weight: how much more than a session of weight 1 it gets where they wait for each other.
             auth: who asks, instead of whom the client was made for: see `Client`.
             budget: what its answers may cost, together.

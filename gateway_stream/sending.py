@@ -286,8 +286,10 @@ async def _answered(
     if exchange.status == _OK:
         return exchange
     try:
-        body = await exchange.read_error()
-        failure = read_failure(exchange.status, exchange.headers, body, now=time.time())
+        # In no variable: it may quote credentials, and tools print tracebacks with local variables.
+        failure = read_failure(
+            exchange.status, exchange.headers, await exchange.read_error(), now=time.time()
+        )
         if exchange.status in LOAD and failure.retryable:
             exchange.lease.refused(failure.retry_after)
     finally:

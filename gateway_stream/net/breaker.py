@@ -6,7 +6,7 @@ through to probe, and only one, however many wait. Its success closes the breake
 again for twice as long, up to `LONGEST_PAUSE`.
 
 Only faults of what stands upstream count: servers that fail, connections that do not come about or break,
-answers that are cut or hang. Not what a request did wrong, not limits (the admission's affair, which slows
+answers that are cut or hang before any content. Not what a request did wrong, not limits (the admission's affair, which slows
 down instead of stopping), and not what the client did itself: a caller who leaves says nothing about the
 endpoint. A probe that its caller abandons passes the probing on.
 """

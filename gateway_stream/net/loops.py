@@ -232,9 +232,10 @@ class LoopState:
             self._keep(exchange)
         else:
             self._draining += 1
+            exchange.when_free(self._end_drain)
             drain = self.spawn(self._drain(exchange), "gateway_stream: drain")
             # Not in a `finally` of the drain: a task that is cancelled before it runs has none.
-            drain.add_done_callback(lambda _: self._end_drain(exchange))
+            drain.add_done_callback(lambda _: exchange.abort())
 
     def _keep(self, exchange: Exchange) -> None:
         exchange.release()
@@ -247,15 +248,14 @@ class LoopState:
                 while size <= DRAIN_BYTES:
                     chunk = await exchange.read()
                     if not chunk:
-                        self._kept += 1
                         return
                     size += len(chunk)
         except GatewayError:
             return
 
-    def _end_drain(self, exchange: Exchange) -> None:
-        exchange.abort()
+    def _end_drain(self, whole: bool) -> None:  # noqa: FBT001  as an exchange calls it
         self._draining -= 1
+        self._kept += whole
         self._drained.set()
         self._drained = anyio.Event()
 

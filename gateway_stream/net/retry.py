@@ -91,7 +91,8 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
         return (stated or 0.0) + (draw or full_jitter)(longest)
 
 
-NO_RETRIES: Final = Retry(retries=0, policy="never")
+NO_RETRIES: Final = Retry(retries=0, policy="reset")
+"""Once, and then, wherever it failed, whatever is asked instead: for answers that nobody sees before they are whole."""
 
 
 def read_retry(given: Retry | RetryPolicy | None, otherwise: Retry) -> Retry:

@@ -161,7 +161,11 @@ class Exchange:
         self.abort()
 
     def when_free(self, work: Callable[[bool], object]) -> None:
-        """Have ``work`` called once, when the connection is let go; it is told whether the body was at its end."""
+        """Have ``work`` called once, when the connection is let go.
+
+        It is told whether the body was at its end and was read so far: what was aborted was not, though its end
+        may have come.
+        """
         self._when_free.append(work)
 
     def break_off(self) -> None:
@@ -176,7 +180,7 @@ class Exchange:
         self._live.discard(self)
         self.lease.release()
         while self._when_free:
-            self._when_free.pop()(self.at_end)
+            self._when_free.pop()(self.at_end and not self._aborted)
 
 
 class Transport:

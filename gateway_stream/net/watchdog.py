@@ -220,10 +220,10 @@ class Watch:
     def end(self, error: GatewayError) -> None:
         """End what is being done, with an error that says why."""
         self.error = error
-        if self.exchange is not None:
-            self.exchange.expire(error)
-        elif self.scope is not None:
+        if self.scope is not None:
             self.scope.cancel()
+        elif self.exchange is not None:
+            self.exchange.expire(error)
 
     def _error(self, now: float) -> TimedOut:
         timeouts = self.timeouts

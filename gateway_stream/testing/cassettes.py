@@ -210,7 +210,7 @@ class Cassette:
         return Reply(
             body=body,
             status=self.status,
-            content_type=named.get("content-type"),
+            content_type=named.get("content-type", ""),
             headers=tuple(each for each in self.headers if each[0].lower() not in _NOT_REPLAYED),
             cuts=Cuts(sizes=tuple(self.read_sizes)) if body else None,
             due=tuple(

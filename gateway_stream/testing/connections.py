@@ -68,10 +68,22 @@ function of their number, which counts from 1."""
 
 
 def fault_of(faults: ConnectionFaults, number: int) -> ConnectionFault | None:
-    """What goes wrong with a connection."""
+    """What goes wrong with a connection.
+
+    Raises:
+        TypeError: what is given for it is no `ConnectionFault`.
+    """
+    if isinstance(faults, ConnectionFault):
+        message = "connections takes one fault for each connection: put it into a list"
+        raise TypeError(message)
     if callable(faults):
-        return faults(number)
-    return faults[number - 1] if number <= len(faults) else None
+        fault = faults(number)
+    else:
+        fault = faults[number - 1] if number <= len(faults) else None
+    if isinstance(fault, ConnectionFault | None):
+        return fault
+    message = f"what goes wrong with a connection is a ConnectionFault or None, not {fault!r}"
+    raise TypeError(message)
 
 
 class ClientLeft(Exception):

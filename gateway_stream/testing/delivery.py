@@ -13,7 +13,7 @@ import anyio
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from gateway_stream.testing.connections import Connection
     from gateway_stream.testing.rendering import Rendered
@@ -65,6 +65,12 @@ async def deliver(
         response.headers.add(name, value)
     response.headers.setdefault("x-request-id", request_id)
     await response.prepare(request)
+
+    async def write(piece: bytes) -> None:
+        await response.write(piece)
+        await request.writer.drain()
+        wrote(len(piece))
+
     began = anyio.current_time()
     sent, wait = 0, fault.delay_body
     for piece in _up_to(fault.ends_at, rendered.pieces):
@@ -72,12 +78,10 @@ async def deliver(
         if reply.due:
             wait = max(wait, began + reply.due_at(sent) - anyio.current_time())
         await connection.pause(wait)
-        await response.write(piece)
-        await request.writer.drain()
-        wrote(len(piece))
+        await write(piece)
         wait = reply.pace
     if fault.stalls:
-        await _stall(response, rendered, connection, fault.keep_alive, wrote)
+        await _stall(write, rendered.keep_alive, connection, fault.keep_alive)
     await connection.pause(fault.delay_end)
     if fault.cuts and fault.cut != "clean":
         connection.end(reset=fault.cut == "reset")
@@ -101,17 +105,15 @@ def _response(reply: Reply, rendered: Rendered) -> web.StreamResponse:
 
 
 async def _stall(
-    response: web.StreamResponse,
-    rendered: Rendered,
+    write: Callable[[bytes], Awaitable[None]],
+    alive: bytes,
     connection: Connection,
-    keep_alive: float | None,
-    wrote: Callable[[int], None],
+    every: float | None,
 ) -> None:
     """Send nothing more, or nothing that matters, until the connection ends."""
     while True:
-        await connection.pause(math.inf if keep_alive is None else keep_alive)
-        await response.write(rendered.keep_alive)
-        wrote(len(rendered.keep_alive))
+        await connection.pause(math.inf if every is None else every)
+        await write(alive)
 
 
 def _up_to(limit: int | None, pieces: Iterator[bytes]) -> Iterator[bytes]:

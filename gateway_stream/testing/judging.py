@@ -210,6 +210,8 @@ def is_back(recovery: float, *, within: float) -> Check:
     """A model that recovers so many seconds after the first try is asked again within that time."""
 
     def check(played: Played) -> str | None:
+        if not played.tries:
+            return "it was never tried"
         first = played.tries[0].at
         tried = [(it.at - first) / played.tempo for it in played.tries]
         if any(recovery <= at <= recovery + within for at in tried):

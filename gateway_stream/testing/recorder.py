@@ -71,8 +71,7 @@ class Recorder:
         self, exchange: Followed, *, method: str, url: str, headers: Mapping[str, str], body: bytes
     ) -> None:
         """Record an exchange whose response has begun; see `gateway_stream.net.recording.Follower`."""
-        if self._process != os.getpid():  # a fork takes no threads along
-            self._begin_writing()
+        self._survive_a_fork()
         now = self._clock.time()
         name = f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{next(self._numbers):05}"
         path = self._folder / f"{name}-{secrets.token_hex(2)}.jsonl"
@@ -90,11 +89,17 @@ class Recorder:
         Raises:
             OSError: one could not be written.
         """
+        self._survive_a_fork()
         cassettes = self._cassettes.copy()
         await anyio.to_thread.run_sync(partial(wait, cassettes, timeout=_MOMENT))
         ended = [each for each in cassettes if each.running() or each.done()]
         await anyio.to_thread.run_sync(wait, ended)
         return sorted(each.result() for each in ended)
+
+    def _survive_a_fork(self) -> None:
+        """A fork takes no threads along, so what they were at is not waited for."""
+        if self._process != os.getpid():
+            self._begin_writing()
 
     def _begin_writing(self) -> None:
         self._process = os.getpid()

@@ -7,7 +7,8 @@ its own paths, which are those of a workspace's OAuth server. Where nothing answ
 is a path that the gateway does not have, and a model without a reply a model that it does not have.
 
 An error in the test's own code (a ``default`` that raises, a script that a family cannot say) is
-answered with 500 and raised when the gateway closes, so that it cannot pass for the client's.
+answered with 500 and raised when the gateway closes, so that it cannot pass for the client's. One in
+``connections`` is raised then too, and its connection is well.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from aiohttp import web
 from gateway_stream.testing.connections import (
     ClientLeft,
     Connection,
+    ConnectionFault,
     ConnectionFaults,
     fault_of,
 )
@@ -169,9 +171,16 @@ class FakeGateway(Counts):
         """A connection was made."""
         self.connections_made += 1
         self.connections_open += 1
-        fault = fault_of(self.connections, self.connections_made)
+        fault = self._fault_of(self.connections_made)
         self._connections[protocol] = Connection(self.connections_made, transport, fault)
         self.changed()
+
+    def _fault_of(self, number: int) -> ConnectionFault | None:
+        try:
+            return fault_of(self.connections, number)
+        except Exception as error:  # noqa: BLE001  it is raised when the gateway closes
+            self._error = self._error or error
+            return None
 
     def closed(self, protocol: object) -> None:
         """A connection ended."""

@@ -58,7 +58,7 @@ async def nothing_is_left(client: Client) -> None:
     """Wait until no slot is in use, then look at all that could still hold something."""
     with anyio.fail_after(IN_TIME):
         while client.stats().leased:
-            await anyio.sleep(0.001)
+            await anyio.lowlevel.checkpoint()
     for state in client._loops:
         stats = client.stats()
         assert (stats.sending, stats.live, stats.draining, stats.queued) == (0, 0, 0, 0)
@@ -80,7 +80,7 @@ class Place:
         self.clock = clock
         self.gateway = gateway
         self.model = MODEL
-        self.timeouts = Timeouts(deadline=DEADLINE)
+        self.timeouts = Timeouts(connect=None, deadline=DEADLINE)
         self.stream = client.stream(self.model, "hi", timeouts=self.timeouts)
         self.reached: Callable[[], bool] = lambda: bool(gateway.requests)
         self.release: Callable[[], object] = lambda: None
@@ -114,7 +114,10 @@ async def a_place(
 ) -> AsyncIterator[Place]:
     clock = HandClock()
     settings = {"token": "dapi-x", "retry": Retry(retries=0), "pool_size": 10, **settings}
-    async with Client(host=url or gateway.url, clock=clock, **settings) as client:
+    timeouts = Timeouts(connect=None, first_content=None, silence=None)
+    async with Client(
+        host=url or gateway.url, clock=clock, timeouts=timeouts, **settings
+    ) as client:
         yield Place(client, clock, gateway)
 
 

@@ -401,7 +401,16 @@ async def test_another_model_is_not_asked_once_content_was_seen(
     assert len(fake_gateway.requests) == 1
 
 
-@pytest.mark.parametrize("fallback", ["gpt-5", {"rate_limited": ["gpt-5"]}, {RateLimited: "gpt"}])
+@pytest.mark.parametrize(
+    "fallback",
+    [
+        "gpt-5",
+        {"rate_limited": ["gpt-5"]},
+        {RateLimited: "gpt"},
+        {AuthError: ["gpt-5"]},
+        {ConfigError: ["gpt-5"]},
+    ],
+)
 def test_a_fallback_that_names_no_models_is_refused_at_once(fallback: Any) -> None:
     client = Client(host="http://127.0.0.1:1", token="dapi-x")
     with pytest.raises(ConfigError):
@@ -432,6 +441,15 @@ async def test_a_fast_model_that_fails_is_not_asked_again_but_the_given_one_once
     with pytest.raises(Overloaded):
         await client.complete_fast("claude-x", "why?", fast_model="gpt-5-nano")
     assert len(fake_gateway.requests) == 2
+
+
+async def test_a_fast_model_that_breaks_off_midway_is_followed_by_the_given_one(
+    client: Client, fake_gateway: FakeGateway
+) -> None:
+    fake_gateway.default = by_model(gpt=ANSWER.with_fault(Fault(cut_after_text=3)), claude=ANSWER)
+    turn = await client.complete_fast("claude-x", "why?", fast_model="gpt-5-nano")
+    assert turn.text == TEXT
+    assert [notice.code for notice in turn.notices] == ["fast_model_failed"]
 
 
 async def test_without_a_fast_model_nothing_is_asked(client: Client) -> None:

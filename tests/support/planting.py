@@ -111,6 +111,7 @@ def a_place(token: str) -> Iterator[Place]:
         patch.setenv("HOME", folder)
         patch.setenv("GATEWAY_STREAM_HOME", f"{folder}/home")
         patch.setenv("DATABRICKS_AUTH_STORAGE", "plaintext")
+        patch.setenv("DATABRICKS_MAX_RETRIES", "0")
         yield Place(token, Path(folder), patch)
 
 
