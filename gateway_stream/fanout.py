@@ -122,7 +122,7 @@ def fan_out(
         ConfigError: a number that cannot work.
     """
     for name, number in (("concurrency", concurrency), ("buffer", buffer)):
-        if number < 1:
+        if not number >= 1:  # which is how NaN is caught
             message = f"{name} is {number}"
             raise ConfigError(message, hint="Give 1 or more.")
     return FanOut(client, requests, concurrency=concurrency, buffer=buffer)
@@ -194,6 +194,7 @@ class FanOut(Generic[Key]):
 
         Raises:
             Exception: what the iterable of requests raised, after all that was asked before has come.
+            StreamTruncated: the iterable was cancelled, likewise.
         """
         parts = self._parts
         if not parts:
@@ -251,11 +252,16 @@ class FanOut(Generic[Key]):
         self._tasks.discard(feeding)
         if not feeding.cancelled():
             self._error = feeding.exception()
+        elif not self._leaving:
+            self._error = _lost("what gives the requests was cancelled, so not all were asked")
         self._came.ring()
 
     def _asked(self, key: Key, asking: asyncio.Task[None]) -> None:
         self._tasks.discard(asking)
-        error = _lost() if asking.cancelled() else asking.exception()
+        if asking.cancelled():
+            error: BaseException | None = _lost("the task that read the answer was cancelled")
+        else:
+            error = asking.exception()
         if error is not None:
             self._put_failure(key, error)
         self._place.ring()
@@ -263,20 +269,27 @@ class FanOut(Generic[Key]):
 
     async def _ask(self, key: Key, asked: Asked) -> None:
         """Send one request and pass on what comes. Whatever is raised becomes its `Failure`."""
-        await self._room()
-        async with self._made(asked) as stream:
-            async for batch in stream.batches():
-                if type(batch.events[-1]) is Stop:
-                    self._put(Part(key, batch, await stream.turn()))
-                elif type(batch.events[-1]) is Failure:
-                    self._put(Part(key, batch, stream.partial))
-                else:
-                    self._put(Part(key, batch, None))
-                    await self._room()
-                    continue
-                return
-            turn = await stream.turn()  # its end had come before it was ours
-            self._put(Part(key, Batch([turn.stop], perf_counter()), turn))
+        try:
+            await self._room()
+            asked = self._made(asked)
+            await self._pass_on(key, asked)
+        finally:  # which ``async with`` does not reach where entering is cancelled
+            if isinstance(asked, EventStream):
+                await asked.aclose()
+
+    async def _pass_on(self, key: Key, stream: EventStream) -> None:
+        async for batch in stream.batches():
+            if type(batch.events[-1]) is Stop:
+                self._put(Part(key, batch, await stream.turn()))
+            elif type(batch.events[-1]) is Failure:
+                self._put(Part(key, batch, stream.partial))
+            else:
+                self._put(Part(key, batch, None))
+                await self._room()
+                continue
+            return
+        turn = await stream.turn()  # its end had come before it was ours
+        self._put(Part(key, Batch([turn.stop], perf_counter()), turn))
 
     def _made(self, asked: Asked) -> EventStream:
         stream: object = self._client.stream(asked) if isinstance(asked, Request) else asked
@@ -322,6 +335,5 @@ class FanOut(Generic[Key]):
             self._line[0].ring()
 
 
-def _lost() -> GatewayError:
-    message = "the task that read the answer was cancelled from outside"
+def _lost(message: str) -> GatewayError:
     return StreamTruncated(message, code="cancelled", phase="stream", hint="Ask again.")

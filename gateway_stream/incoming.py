@@ -244,15 +244,22 @@ class Incoming:
                 if told is None:
                     raise
                 said += told
-        if self.closed or watch.error is not None:
+        why = self._ended(watch)
+        if why is not None:
             opened.left()
-            raise watch.error or self.closed_early()
+            raise why
         if self._keeps_frames:
             opened.decoder.keep_frames()
         self.opened = opened
         watch.exchange = opened.exchange
         watch.enter("reading")
         return [*said, *opened.notices]
+
+    def _ended(self, watch: Watch) -> GatewayError | None:
+        """Why nothing more is to be done, if there is a reason."""
+        if watch.error is not None:
+            return watch.error
+        return self.closed_early() if self.closed else None
 
     async def _another(
         self, error: GatewayError, opened: Opened | None, *, delivered: bool

@@ -128,8 +128,7 @@ class Session:
         """
         asked = build_request(request, messages, options)
         ways = _Ways(family=family, timeouts=timeouts, retry=retry, fallback=fallback)
-        async with self._send(asked, _Observer(self._tally(asked)), ways, _caller()) as stream:
-            return await stream.turn()
+        return await _turn_of(self._send(asked, _Observer(self._tally(asked)), ways, _caller()))
 
     # The conversation.
 
@@ -181,8 +180,7 @@ class Session:
             GatewayError: the answer is not whole; the history is as it was.
         """
         ways = _Ways(family=family, timeouts=timeouts, retry=retry, fallback=fallback)
-        async with self._converse(model, said, ways, options, _caller()) as stream:
-            return await stream.turn()
+        return await _turn_of(self._converse(model, said, ways, options, _caller()))
 
     def _converse(
         self, model: str, said: Said | None, ways: _Ways, options: RequestOptions, place: str
@@ -209,7 +207,7 @@ class Session:
 
     @property
     def requests(self) -> int:
-        """How many requests were sent."""
+        """How many requests were made, those that were left before they were sent too."""
         return self._ledger.requests
 
     @property
@@ -336,6 +334,17 @@ class _Observer:
 
     def __del__(self) -> None:
         self.tally.end()  # of a stream that was dropped before it was sent, nobody tells
+
+
+async def _turn_of(stream: EventStream) -> Turn:
+    """The whole answer of a stream that is over then, however it went.
+
+    ``async with`` closes nothing where entering is cancelled, and an error that is looked at keeps its stream alive.
+    """
+    try:
+        return await stream.turn()
+    finally:
+        await stream.aclose()
 
 
 def _message(said: Said) -> Message:

@@ -84,7 +84,7 @@ class Admissions:
     @property
     def queued(self) -> int:
         """How many wait, for whatever place."""
-        return sum(len(queue.waiting) for queue in self._queues.values())
+        return sum(len(queue.waiting) for queue in self._known())
 
     async def admit(
         self,
@@ -164,7 +164,11 @@ class Admissions:
 
     def stats(self) -> tuple[PlaceStats, ...]:
         """How each place is doing that was asked lately."""
-        return tuple(queue.stats() for queue in self._queues.values())
+        return tuple(queue.stats() for queue in self._known())
+
+    def _known(self) -> list[PlaceQueue]:
+        """The queues there are, for whoever looks from another thread while places come and go."""
+        return list(self._queues.copy().values())  # copying a dict is one step, going over it is not
 
     def freed(self, queue: PlaceQueue) -> None:
         """A slot of the pool is free, by a request to this place."""

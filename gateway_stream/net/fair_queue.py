@@ -59,7 +59,7 @@ class Flow:
     __slots__ = ("name", "weight")
 
     def __init__(self, name: str | None = None, weight: float = 1.0) -> None:
-        if not (weight > 0 and isfinite(weight)):
+        if not (weight > 0 and isfinite(weight) and isfinite(1 / weight)):
             message = f"a session's weight is {weight}"
             raise ConfigError(message, hint="Give a number above 0; 1 is an equal share.")
         self.name = name

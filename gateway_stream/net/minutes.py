@@ -57,7 +57,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             limit = getattr(self, name)
-            if limit is not None and limit < 1:
+            if limit is not None and not limit >= 1:  # which is how NaN is caught
                 message = f"{name} is {limit}"
                 raise ConfigError(message, hint="Give 1 or more, or leave it out for no limit.")
 
@@ -120,7 +120,7 @@ class Minute:
 
     def correct(self, slice_: _Slice, more: int, now: float) -> None:
         """So much more was spent then; less, if it is negative."""
-        if slice_.at + MINUTE > now and self._slices and slice_.at >= self._slices[0].at:
+        if slice_.at + MINUTE > now:  # else it has left, or does so before anybody looks
             slice_.amount += more
             self._spent += more
 

@@ -175,6 +175,7 @@ class PlaceQueue:
             if wait > 0:
                 self._minutes.dry_until = max(self._minutes.dry_until, now + wait)
                 self._update()
+                self._send_elsewhere(now)
         if self._learned.limit != before:
             self._update()
             self._owner.grown(self)
@@ -195,11 +196,16 @@ class PlaceQueue:
         elif not self.in_flight:
             self._pace.rest(now)
         self._update()
+        self._send_elsewhere(now)
+
+    def _send_elsewhere(self, now: float) -> None:
+        """Tell who can go elsewhere that there is a pause."""
         if self.restless and (seconds := self.paused_for(now)) > LONG_PAUSE:
-            for waiter in self.restless.copy():
+            for waiter in self.restless:
                 waiter.paused_for = seconds
                 self.waiting.discard(waiter, waiter.flow)
                 waiter.told.set()
+            self.restless.clear()  # they are told once, however many refusals come together
 
     def paused_for(self, now: float) -> float:
         """Seconds until a pause is over in which nobody may go; 0 or less if there is none."""

@@ -144,6 +144,6 @@ def _one_of(name: str, word: str, words: tuple[str, ...]) -> None:
 
 
 def _at_least(name: str, number: float, least: int) -> None:
-    if number < least:
+    if not number >= least:  # which is how NaN is caught
         message = f"{name} is {number:g}"
         raise ConfigError(message, hint=f"Give {least} or more.")

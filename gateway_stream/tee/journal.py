@@ -17,6 +17,8 @@ from __future__ import annotations
 from sys import getsizeof
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from gateway_stream.events import (
     BlockEnd,
     BlockStart,
@@ -114,7 +116,7 @@ class Journal:
             case Reset():
                 self._frame = [(number, event)]
             case Start():
-                self._frame.append((number, event))
+                self._frame.append((number, replace(event, vendor=None)))
             case BlockStart():
                 self._frame.append((number, event))
             case BlockEnd():

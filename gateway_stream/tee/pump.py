@@ -103,7 +103,10 @@ class Pump:
 
     def dropped(self, cursor: Cursor) -> None:
         """A reader was collected as garbage: in any thread, at any moment, in a forked child too."""
-        if self._task is None or self._pid != os.getpid():
+        if self._pid != os.getpid():
+            return
+        if self._task is None:  # nobody looks at the readers yet, and no loop is known
+            self._cursors.discard(cursor)
             return
         try:
             self._task.get_loop().call_soon_threadsafe(self.leave, cursor)
@@ -130,7 +133,7 @@ class Pump:
             if self.ended or cursor.left:
                 return None
             await self._news.wait()
-        if cursor.detached or cursor.position < journal.first:
+        if cursor.left or cursor.detached or cursor.position < journal.first:
             return None
         kept = journal.at(cursor.position)
         cursor.position = kept.end

@@ -8,9 +8,10 @@ it can.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from gateway_stream.testing.script import FamilyName
     from gateway_stream.testing.server import FakeGateway
 
-__all__ = ["TROUBLED", "Ask", "Caller", "Part", "Score", "play"]
+__all__ = ["TROUBLED", "Ask", "Caller", "Part", "Score", "play", "together"]
 
 TROUBLED: Final = "troubled"
 """The model that calls ask for."""
@@ -139,14 +140,29 @@ async def _calls(
     outcomes: dict[int, Outcome] = {}
 
     async def call(place: int) -> None:
+        await anyio.sleep(place * scenario.interval * tempo)
         outcomes[place] = await make()
 
-    async with anyio.create_task_group() as group:
-        for place in range(scenario.calls):
-            if place:
-                await anyio.sleep(scenario.interval * tempo)
-            group.start_soon(call, place)
+    await together(partial(call, place) for place in range(scenario.calls))
     return tuple(outcomes[place] for place in sorted(outcomes))
+
+
+async def together(works: Iterable[Callable[[], Awaitable[None]]]) -> None:
+    """Do all at once. The first error ends the others, and is raised as what it is and in no group."""
+    errors: list[Exception] = []
+
+    async def one(work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001  it is raised below
+            errors.append(error)
+            group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        for work in works:
+            group.start_soon(one, work)
+    if errors:
+        raise errors[0]
 
 
 async def _call(ask: Ask, model: str, limit: float) -> Outcome:

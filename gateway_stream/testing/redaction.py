@@ -8,9 +8,10 @@
    header whose value hides itself. It is masked wherever it stands, in the request and in what came back, and in
    the guises in which servers quote: percent-encoded, escaped as JSON may (RFC 8259, section 7), hexadecimal, base64.
 2. *Fields whose name says so*: ``api_key``, ``authorization_token``, ``client_secret``, ``password`` and the like
-   have their string masked, in JSON and in JSON that is text inside JSON.
-3. *Forms that nothing else has*: Databricks' tokens, JSON web tokens, vendors' keys, what follows ``Bearer``,
-   and passwords in URLs.
+   have their string masked, in JSON and in JSON that is text inside JSON, twice too (as what a tool gave often
+   is), and in the queries of URLs, where what signs them is masked as well.
+3. *Forms that nothing else has*: Databricks' tokens, JSON web tokens, vendors' keys, private keys in PEM (RFC
+   7468), what follows ``Bearer``, and passwords in URLs.
 
 A mask is one asterisk for each byte. So lengths and the places of the reads stay what they were, and JSON stays JSON.
 
@@ -22,6 +23,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from gateway_stream.net.hidden import Hidden
@@ -83,26 +85,45 @@ _SECRET_NAMES: Final = (
     *("authkey", "authorization", "authorizationtoken", "authtoken", "bearertoken", "clientsecret"),
     *("codeverifier", "cookie", "credential", "credentials", "devicecode", "functionskey"),
     *("gatewaytoken", "idtoken", "managementtoken", "passphrase", "passwd", "password"),
-    *("privatekey", "refreshtoken", "secret", "secretkey", "securitytoken", "sessiontoken"),
-    *("subjecttoken", "subscriptionkey"),
+    *("privatekey", "privatetoken", "refreshtoken", "sastoken", "secret", "secretkey"),
+    *("securitytoken", "sessiontoken", "subjecttoken", "subscriptionkey", "vaulttoken"),
 )
 """How the names of fields and headers end that hold a credential, without what joins their words.
 
 ``token`` alone is not among them: log probabilities have it, for a piece of text.
 """
+_OF_HEADERS: Final = ("key", "token")
+"""How the names of more headers end: these hold no pieces of text."""
+_OF_QUERIES: Final = ("key", "sig", "signature", "token")
+"""How the names of more parameters end, those that sign a URL among them."""
 _JOINTS: Final = re.compile(r"[-_. ]")
+_BETWEEN: Final = re.compile(r"[\s;,]+")
 _LEAST: Final = 8
 """Characters of a credential; what is shorter may be a word of any text."""
 
-_FIELDS: Final = (
-    re.compile(rb'"(?P<name>[\w. -]{2,64})"\s*:\s*"(?P<value>(?:[^"\\]|\\.)+)', re.DOTALL),
-    # The same as text in a string, where each quote has a backslash before it.
-    re.compile(
-        rb'\\"(?P<name>[\w. -]{2,64})\\"\s*:\s*\\"(?P<value>(?:[^"\\]|\\\\(?:\\.|[^\\]))+)',
-        re.DOTALL,
-    ),
+
+def _field(depth: int) -> re.Pattern[bytes]:
+    """A pattern of a field in JSON that is text inside JSON, so many times.
+
+    Each time doubles the backslashes and puts one more before each quote. So there are ``2 ** depth - 1`` of them
+    before a quote that begins or ends a string. Before one inside of it there are as many more as a backslash of the
+    text is written with.
+    """
+    before = 2**depth - 1
+    quote = rb'(?<!\\)\\{%d}"' % before
+    doubled = rb"(?:\\{%d})*" % (2 * (before + 1))
+    inner = rb'(?:[^"\\]|\\+[^"\\]|%s\\{%d}")' % (doubled, 2 * before + 1)
+    named = rb"%s(?P<name>[\w. -]{2,64})%s" % (quote, quote.removeprefix(rb"(?<!\\)"))
+    return re.compile(rb"%s\s*:\s*%s(?P<value>(?:%s)++%s)" % (named, quote, inner, doubled))
+
+
+_FIELDS: Final = tuple(_field(depth) for depth in range(3))
+_PARAMETER: Final = re.compile(
+    rb"""(?:[?&]|&amp;|\\u0026)(?P<name>[\w.-]{2,64})=(?P<value>[^\s&;"'<>#\\]{8,})"""
 )
-_BEGINS: Final = rb"(?:(?<![\w+/=.-])|(?<=\\[nrtbf]))"
+_BEGINS: Final = (
+    rb"(?:(?<![\w+/.-])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f][0-9A-Fa-f])|(?<=\\u[0-9A-Fa-f]{4}))"
+)
 _FORMS: Final = re.compile(
     _BEGINS
     + rb"(?:"
@@ -115,10 +136,13 @@ _FORMS: Final = re.compile(
             rb"AIza[\w-]{30,}",
             rb"ya29\.[\w.-]{20,}",
             rb"(?:AKIA|ASIA)[0-9A-Z]{16}",
+            rb"xox[a-z]-[\w-]{10,}",
+            rb"glpat-[\w-]{20,}",
         )
     )
     + rb")"
     + rb"|(?i:bearer|basic)\s+(?=[^\s\"\\]{0,40}[0-9])(?P<behind>[\w.~+/=-]{8,})"
+    + rb"|-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----(?P<pem>(?:[\w+/=\s]|\\+[nr/])+)"
     + rb"|://[^\s/@:\"\\]{0,128}:(?P<password>[^\s/@\"\\]{1,256})(?=@)"
 )
 
@@ -137,13 +161,8 @@ def kept_response_headers(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[
 
 
 def kept_query(query: str) -> str:
-    """A URL's query; values of unknown meaning are ``***``."""
-    return "&".join(_kept_parameter(part) for part in query.split("&")) if query else ""
-
-
-def _kept_parameter(part: str) -> str:
-    name, equals, _ = part.partition("=")
-    return part if not equals or name in _QUERY else f"{name}=***"
+    """Those parameters of a URL's query that tell how was asked."""
+    return "&".join(part for part in query.split("&") if part.partition("=")[0] in _QUERY)
 
 
 class Mask:
@@ -157,7 +176,7 @@ class Mask:
         secrets = {
             secret
             for name, value in headers.items()
-            if isinstance(value, Hidden) or _says_so(name)
+            if isinstance(value, Hidden) or _says_so(name, _OF_HEADERS)
             for secret in _credentials(value)
         }
         self._sent = [re.compile(_guises(secret)) for secret in sorted(secrets, key=len)[::-1]]
@@ -171,32 +190,35 @@ class Mask:
             body = pattern.sub(_starred, body)
         for pattern in _FIELDS:
             body = pattern.sub(_starred_field, body)
-        return body
+        return _PARAMETER.sub(_starred_parameter, body)
 
     def text(self, text: str) -> str:
         """The same of a text."""
         return self.bytes(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
-def _says_so(name: str) -> bool:
-    """Whether a field or header of this name holds a credential."""
-    return _JOINTS.sub("", name).lower().endswith(_SECRET_NAMES)
+def _says_so(name: str, more: tuple[str, ...] = ()) -> bool:
+    """Whether what has this name holds a credential; ``more`` are further endings."""
+    return _JOINTS.sub("", name).lower().endswith((*_SECRET_NAMES, *more))
 
 
 def _credentials(value: str) -> Iterator[str]:
-    """What a header's value holds that is secret: with a scheme only what follows it."""
-    value = str(value)
-    scheme, _, secret = value.strip().rpartition(" ")
-    if len(secret) >= _LEAST:
-        yield secret
+    """What a header's value holds that is secret: the whole, what follows a scheme, and each of its words."""
+    value = str(value).strip()
+    scheme, _, behind = value.rpartition(" ")
+    whole = value if _BETWEEN.search(scheme) else behind
+    words = _BETWEEN.split(whole)
+    pairs = [word.partition("=")[2] for word in words]
+    for secret in {whole, *words, *pairs, *_password(scheme, behind)}:
+        if len(secret) >= _LEAST:
+            yield secret
+
+
+def _password(scheme: str, pair: str) -> Iterator[str]:
+    """The password of Basic authentication."""
     if scheme.lower() == "basic":
-        try:
-            pair = base64.b64decode(secret, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            return
-        password = pair.partition(":")[2]
-        if len(password) >= _LEAST:
-            yield password
+        with suppress(binascii.Error, UnicodeDecodeError):
+            yield base64.b64decode(pair, validate=True).decode().partition(":")[2]
 
 
 def _guises(secret: str) -> bytes:
@@ -231,6 +253,11 @@ def _starred(found: re.Match[bytes]) -> bytes:
 
 def _starred_field(found: re.Match[bytes]) -> bytes:
     return _within(found, "value") if _says_so(found["name"].decode()) else found[0]
+
+
+def _starred_parameter(found: re.Match[bytes]) -> bytes:
+    said = _says_so(found["name"].decode("latin-1"), _OF_QUERIES)
+    return _within(found, "value") if said else found[0]
 
 
 def _within(found: re.Match[bytes], group: str) -> bytes:

@@ -7,7 +7,9 @@ give (``policy="reset"``), for a scenario's caller wants the whole answer and ha
 
 from __future__ import annotations
 
+import itertools
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -19,7 +21,7 @@ from gateway_stream.net.clocks import SYSTEM
 from gateway_stream.net.retry import Retry
 from gateway_stream.net.watchdog import Timeouts
 from gateway_stream.testing.judging import Told
-from gateway_stream.testing.playing import play
+from gateway_stream.testing.playing import play, together
 from gateway_stream.testing.scenarios import SCENARIOS
 from gateway_stream.testing.server import FakeGateway
 
@@ -131,8 +133,6 @@ async def score(
         scores[scenario.number, family] = scored
         told(scored)
 
-    async with anyio.create_task_group() as group:
-        for scenario in scenarios:
-            for family in families:
-                group.start_soon(one, scenario, family)
+    parts = itertools.product(scenarios, families)
+    await together(partial(one, scenario, family) for scenario, family in parts)
     return [scores[key] for key in sorted(scores)]

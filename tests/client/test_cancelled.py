@@ -12,6 +12,7 @@ import math
 import random
 import socket
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -467,15 +468,16 @@ class Storm:
         self.left = 0
         self.ended = 0
         self.still = 0
+        self.turns = 0
         self.leave_at: dict[int, list[Callable[[], object]]] = {}
 
     async def reply(self, received: Received) -> Reply:
         del received
-        fault = Fault(
-            delay_headers=self.chance.choice([0.0, 0.001]),
-            stall_after=self.chance.choice([None, None, None, 0, 600, 10**6]),
-        )
-        return self.chance.choice([ANSWER, ANSWER, ANSWER, Reply.refused(503)]).with_fault(fault)
+        late = self.chance.choice([0.0] * 9 + [0.001])
+        if self.chance.random() < 0.02:
+            return Reply.refused(503).with_fault(Fault(delay_headers=late))
+        stall = self.chance.choice([None] * 9 + [0, 600, 10**6])
+        return ANSWER.with_fault(Fault(delay_headers=late, stall_after=stall))
 
     async def ask(self) -> None:
         try:
@@ -514,7 +516,8 @@ class Storm:
 
     def begin(self) -> asyncio.Task[None]:
         """Begin a request, and plan when and how it is left."""
-        way, now = self.chance.randrange(4), asyncio.get_running_loop().time
+        way = self.chance.randrange(4)
+        leave: Callable[[], object]
         self.still += 1
         if way == 0:
             scope = anyio.CancelScope()
@@ -522,11 +525,11 @@ class Storm:
         elif way == 1:
             timeout = asyncio.timeout(None)
             task = asyncio.create_task(self.timed_out(timeout))
-            leave = lambda: timeout.expired() or timeout.reschedule(now())  # noqa: E731
+            leave = partial(run_out, timeout)
         else:
             task = asyncio.create_task(self.natively())
             leave = task.cancel
-        turn = self.chance.randrange(1, 400)
+        turn = self.chance.randrange(1, self.turns)
         self.leave_at.setdefault(turn, []).append(leave)
         if way == 3:  # and once more while it is being left
             self.leave_at.setdefault(turn + self.chance.randrange(3), []).append(leave)
@@ -535,6 +538,7 @@ class Storm:
     async def round(self, size: int) -> None:
         """Begin so many, and leave each at its turn of the loop."""
         self.leave_at.clear()
+        self.turns = 150 + 3 * size
         tasks = [self.begin() for _ in range(size)]
         turn = 0
         while self.still:
@@ -544,10 +548,16 @@ class Storm:
             assert 0 <= stats.draining <= stats.live <= stats.leased <= 10
             assert stats.leased == stats.sending + stats.live
             turn += 1
-            await asyncio.sleep(0 if turn < 400 else 0.001)
+            await asyncio.sleep(0 if turn < self.turns else 0.001)
         ends = await asyncio.gather(*tasks, return_exceptions=True)
         wrong = [end for end in ends if not isinstance(end, asyncio.CancelledError | None)]
         assert not wrong, wrong[0]
+
+
+def run_out(timeout: asyncio.Timeout) -> None:
+    """Have a timeout run out now, unless it has, or its block was left."""
+    with suppress(RuntimeError):
+        timeout.reschedule(asyncio.get_running_loop().time())
 
 
 async def hold_through_a_storm(gateway: FakeGateway, count: int, seed: int) -> None:
@@ -556,8 +566,9 @@ async def hold_through_a_storm(gateway: FakeGateway, count: int, seed: int) -> N
         storm = Storm(client, seed)
         gateway.default = storm.reply
         while storm.left < count:
-            await storm.round(storm.chance.choice([20, 50, 200]))
+            await storm.round(storm.chance.choice([10, 10, 10, 20, 200]))
         assert storm.ended
+        assert len(gateway.requests) > count / 20, "many were left before they were sent"
         gateway.default = ANSWER
         await nothing_is_left(client)
         with anyio.fail_after(IN_TIME):

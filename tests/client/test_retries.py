@@ -32,13 +32,14 @@ from gateway_stream import (
     Turn,
     fold,
 )
-from gateway_stream.net.retry import RetryPolicy
 from gateway_stream.testing import FakeGateway, Fault, Received, Reply
 from gateway_stream.wire.family import check_grammar
 from tests.support.clock import HastyClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from gateway_stream.net.retry import RetryPolicy
 
 MODELS = {
     "anthropic": "databricks-claude-sonnet-4-6",
@@ -116,7 +117,7 @@ async def test_what_is_no_answer_is_asked_again_unseen_but_for_a_notice(
 @pytest.mark.parametrize("policy", ["before_first_content", "never", "reset"])
 @pytest.mark.parametrize("cut", ["clean", "close", "reset"])
 @pytest.mark.parametrize("k", range(0, 21, 4))
-async def test_a_text_is_never_given_twice_wherever_it_breaks(  # noqa: PLR0917
+async def test_a_text_is_never_given_twice_wherever_it_breaks(
     client: Client,
     fake_gateway: FakeGateway,
     model: str,
@@ -175,9 +176,9 @@ async def test_a_reader_of_text_is_given_nothing_twice_even_under_reset(
     fake_gateway.default = ANSWER
     pieces: list[str] = []
     async with client.stream(MODELS["anthropic"], "why?", retry="reset") as stream:
-        with pytest.raises(StreamTruncated):
+        with pytest.raises(StreamTruncated):  # noqa: PT012  what came before the error counts
             async for text in stream.text():
-                pieces.append(text)  # noqa: PERF401  what came before the error counts
+                pieces.append(text)  # noqa: PERF401
     assert "".join(pieces) == "".join(WORDS[:3])
     assert len(fake_gateway.requests) == 1
 

@@ -274,55 +274,59 @@ async def test_a_wait_that_would_outlast_the_deadline_is_not_begun(
 async def test_time_in_which_nobody_reads_is_not_the_servers(fake_gateway: FakeGateway) -> None:
     clock = HandClock()
     fake_gateway.default = ANSWER.with_fault(Fault(stall_after_text=1))
-    async with Client(host=fake_gateway.url, token="dapi-x", clock=clock) as client:
-        async with client.stream("claude", "why?") as stream:
-            pieces = stream.text()
-            assert await anext(pieces)
-            await clock.advance(10_000)  # the reader does something else
-            ended: list[float] = []
+    async with (
+        Client(host=fake_gateway.url, token="dapi-x", clock=clock) as client,
+        client.stream("claude", "why?") as stream,
+    ):
+        pieces = stream.text()
+        assert await anext(pieces)
+        await clock.advance(10_000)  # the reader does something else
+        ended: list[float] = []
 
-            async def go_on() -> None:
-                with pytest.raises(TimedOut) as caught:
-                    await anext(pieces)
-                assert caught.value.phase == "silence"
-                ended.append(clock.now - began)
+        async def go_on() -> None:
+            with pytest.raises(TimedOut) as caught:
+                await anext(pieces)
+            assert caught.value.phase == "silence"
+            ended.append(clock.now - began)
 
-            began = clock.now
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(go_on)
-                await settle()
-                await clock.advance(119)
-                assert not ended
-                await clock.advance(1)
-                with anyio.fail_after(FIVE_SECONDS):
-                    while not ended:
-                        await anyio.lowlevel.checkpoint()
+        began = clock.now
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(go_on)
+            await settle()
+            await clock.advance(119)
+            assert not ended
+            await clock.advance(1)
+            with anyio.fail_after(FIVE_SECONDS):
+                while not ended:
+                    await anyio.lowlevel.checkpoint()
     assert ended == [120]
 
 
 async def test_who_waits_too_long_for_a_place_is_told_so(fake_gateway: FakeGateway) -> None:
     clock = HandClock()
     fake_gateway.default = ANSWER.with_fault(Fault(stall_after_text=1))
-    async with Client(host=fake_gateway.url, token="dapi-x", clock=clock, pool_size=1) as client:
-        async with client.stream("claude", "why?") as first:
-            await anext(first.text())
-            ended: list[TimedOut] = []
+    async with (
+        Client(host=fake_gateway.url, token="dapi-x", clock=clock, pool_size=1) as client,
+        client.stream("claude", "why?") as first,
+    ):
+        await anext(first.text())
+        ended: list[TimedOut] = []
 
-            async def ask() -> None:
-                with pytest.raises(TimedOut) as caught:
-                    await client.complete("claude", "why?", timeouts=Timeouts(queue=60))
-                ended.append(caught.value)
+        async def ask() -> None:
+            with pytest.raises(TimedOut) as caught:
+                await client.complete("claude", "why?", timeouts=Timeouts(queue=60))
+            ended.append(caught.value)
 
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(ask)
-                while not client.stats().queued:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            while not client.stats().queued:
+                await anyio.lowlevel.checkpoint()
+            await clock.advance(59)
+            assert not ended
+            await clock.advance(1)
+            with anyio.fail_after(FIVE_SECONDS):
+                while not ended:
                     await anyio.lowlevel.checkpoint()
-                await clock.advance(59)
-                assert not ended
-                await clock.advance(1)
-                with anyio.fail_after(FIVE_SECONDS):
-                    while not ended:
-                        await anyio.lowlevel.checkpoint()
     assert ended[0].phase == "queue"
     assert len(fake_gateway.requests) == 1
 
