@@ -158,6 +158,7 @@ class Attempts:
         self._retries = 0
         self._asked = {first.model}
         self._renewed = False
+        self._told: list[Event] = []
 
     async def watch(self) -> Watch:
         """The clocks of this request, which begin to run."""
@@ -174,6 +175,12 @@ class Attempts:
         if self.number > 1:
             watch.begin()
         return await self._send(self, watch)
+
+    def untold(self, notices: list[Event]) -> list[Event]:
+        """Those notices of a try that no try before it had."""
+        new = [notice for notice in notices if notice not in self._told]
+        self._told += new
+        return new
 
     async def another(
         self, error: GatewayError, opened: Opened | None, *, delivered: bool, left: float

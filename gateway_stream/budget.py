@@ -13,6 +13,7 @@ pass for one that is free.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -55,12 +56,23 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     """What a model costs: money for a million tokens, in any one currency.
 
     A cache price left out is that of ``input``. Reasoning is output.
+
+    Raises:
+        ConfigError: a price that is negative, infinite or no number.
     """
 
     input: float
     output: float
     cache_read: float | None = None
     cache_write: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no sum can be made of."""
+        for name in self.__struct_fields__:
+            price = getattr(self, name)
+            if price is not None and not 0 <= price < inf:
+                message = f"the price of {name} is {price}"
+                raise ConfigError(message, hint="Give 0 or more, for a million tokens.")
 
     def of(self, usage: Usage) -> float:
         """What so many tokens cost. A count that is ``None`` costs nothing."""

@@ -98,6 +98,8 @@ class Incoming:
             raise self._refused
         if self._reading:
             raise _two_readers()
+        if self.closed and self.watch is not None:  # between two tries
+            raise self.closed_early()
         if self.closed:
             message = "this stream was closed before its request was sent"
             raise ConfigError(message, hint="Make another with client.stream().")
@@ -129,6 +131,8 @@ class Incoming:
         opened, watch = self.opened, self.watch
         if opened is None or watch is None:
             return await self.open()
+        if self.closed and opened.decoder.done:  # nothing comes any more, not even its end
+            raise self.closed_early()
         if self._reading:
             raise _two_readers()
         self._reading = True

@@ -215,9 +215,8 @@ class Sender:
         renew = None
         if service is not None and credentials is not None:
             renew = partial(service.replaced, credentials, state)
-        return Opened(
-            state, exchange, decoder, [*written.notices, *trouble], passage=passage, renew=renew
-        )
+        notices = attempts.untold([*written.notices, *trouble])
+        return Opened(state, exchange, decoder, notices, passage=passage, renew=renew)
 
 
 def known_family(family: str | None) -> str | None:
@@ -263,6 +262,8 @@ async def send_authorized(
     except AuthError as error:
         if error.status not in _TOKEN_REFUSED:
             raise
+        post.watch.enter("idle")  # a token takes its own time, and what follows is asked anew
+        post.watch.begin()
         other = await service.replace(credentials, state)
         if other is None:
             raise

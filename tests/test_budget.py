@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -57,6 +58,13 @@ def test_a_budget_that_limits_nothing_or_cannot_work_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         Budget(**fields)
+
+
+@pytest.mark.parametrize("name", Price.__struct_fields__)
+@pytest.mark.parametrize("price", [-0.01, math.inf, math.nan])
+def test_a_price_of_which_no_sum_can_be_made_is_refused(name: str, price: float) -> None:
+    with pytest.raises(ConfigError, match=f"the price of {name} is {price}"):
+        Price(**{"input": 1.0, "output": 1.0, name: price})
 
 
 def test_a_budget_of_money_wants_a_price_for_each_model() -> None:

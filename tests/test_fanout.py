@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -20,6 +21,7 @@ from gateway_stream import (
     Request,
     Start,
     Stop,
+    StreamTruncated,
     Turn,
     fold,
 )
@@ -149,6 +151,29 @@ async def test_no_more_are_in_flight_than_may_and_none_is_taken_before_its_turn(
     assert most >= 4
 
 
+async def test_many_that_are_there_at_once_leave_the_loop_to_others(client: Client) -> None:
+    steps = 0
+    seen: set[int] = set()
+
+    async def others() -> None:
+        nonlocal steps
+        while True:
+            steps += 1
+            await anyio.lowlevel.checkpoint()
+
+    def requests() -> Iterator[Request]:
+        for number in range(200):
+            seen.add(steps)
+            yield ask(number)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(others)
+        async with fan_out(client, requests(), concurrency=1000):
+            while len(seen) < 100:
+                await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+
+
 async def test_requests_may_come_in_their_own_time(
     client: Client, fake_gateway: FakeGateway
 ) -> None:
@@ -251,6 +276,17 @@ async def test_an_error_of_the_iterable_is_raised_as_it_is_after_what_came(
     assert [type(answer) for answer in gathered.answers.values()] == [Turn, Turn]
 
 
+async def test_an_error_of_the_iterable_is_told_once(client: Client) -> None:
+    def requests() -> Iterator[Request]:
+        raise ZeroDivisionError
+        yield
+
+    async with fan_out(client, requests()) as parts:
+        with pytest.raises(ZeroDivisionError):
+            await anext(parts)
+        assert [part async for part in parts] == []
+
+
 async def test_leaving_early_ends_all_and_closes_their_connections(
     client: Client, fake_gateway: FakeGateway
 ) -> None:
@@ -316,6 +352,30 @@ async def test_a_reader_that_is_cancelled_is_cancelled_and_all_is_closed(
         await read()
     assert scope.cancelled_caught
     await fake_gateway.wait_for(lambda gateway: gateway.connections_open == 0)
+
+
+async def test_all_has_ended_when_a_cancelled_reader_has_left(
+    client: Client, fake_gateway: FakeGateway
+) -> None:
+    fake_gateway.default = STALLS
+    ended = False
+
+    async def requests() -> AsyncIterator[Request]:
+        nonlocal ended
+        try:
+            yield ask("hi")
+            await anyio.sleep_forever()
+        finally:
+            await settle()
+            ended = True
+
+    with anyio.CancelScope() as scope:
+        async with fan_out(client, requests()) as parts:
+            await anext(parts)
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert ended
+    assert not parts._tasks
 
 
 async def test_a_cancelled_wait_loses_no_part(client: Client, fake_gateway: FakeGateway) -> None:
@@ -449,7 +509,55 @@ async def test_one_task_reads_a_fan_out_inside_its_block(
             pass
 
 
-@pytest.mark.parametrize("how", [{"concurrency": 0}, {"buffer": 0}])
-async def test_a_number_that_cannot_work_is_refused(client: Client, how: dict[str, int]) -> None:
-    with pytest.raises(ConfigError, match="is 0"):
+@pytest.mark.parametrize("name", ["concurrency", "buffer"])
+@pytest.mark.parametrize("number", [0, math.nan])
+async def test_a_number_that_cannot_work_is_refused(
+    client: Client, name: str, number: float
+) -> None:
+    how: dict[str, Any] = {name: number}
+    with pytest.raises(ConfigError, match=f"{name} is {number}"):
         fan_out(client, [ask("hi")], **how)
+
+
+async def test_an_iterable_that_is_cancelled_is_no_end_of_what_is_asked(
+    client: Client, fake_gateway: FakeGateway
+) -> None:
+    fake_gateway.default = ANSWER
+
+    async def requests() -> AsyncIterator[Request]:
+        yield ask(1)
+        lost = asyncio.get_running_loop().create_future()
+        lost.cancel()
+        await lost
+        yield ask(2)
+
+    gathered = Gathered()
+
+    async def read() -> None:
+        async with fan_out(client, requests()) as parts:
+            async for part in parts:
+                gathered.add(part)
+
+    with pytest.raises(StreamTruncated, match="not all were asked"):
+        await read()
+    assert [type(answer) for answer in gathered.answers.values()] == [Turn]
+
+
+@pytest.mark.parametrize("when", ["before its turn", "as it is sent"])
+async def test_a_stream_of_somebodys_is_closed_though_it_was_left_before_it_began(
+    client: Client, fake_gateway: FakeGateway, when: str
+) -> None:
+    fake_gateway.default = ANSWER.with_fault(Fault(delay_headers=60))
+    session = client.session()
+    kept = session.ask(MODEL, "left")
+    buffer = 5 if when == "as it is sent" else 1
+    async with fan_out(client, [kept], buffer=buffer) as parts:
+        if when == "before its turn":
+            parts._parts.append(Part(1, Batch([Start()], 0.0), None))
+            await settle()
+        else:
+            await fake_gateway.wait_for(lambda gateway: len(gateway.requests) == 1)
+    fake_gateway.default = ANSWER
+    await session.answer(MODEL, "asked again, though somebody keeps the first")
+    assert len(session.history) == 2
+    assert kept.partial.text == ""

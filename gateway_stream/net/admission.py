@@ -168,7 +168,9 @@ class Admissions:
 
     def _known(self) -> list[PlaceQueue]:
         """The queues there are, for whoever looks from another thread while places come and go."""
-        return list(self._queues.copy().values())  # copying a dict is one step, going over it is not
+        return list(
+            self._queues.copy().values()
+        )  # copying a dict is one step, going over it is not
 
     def freed(self, queue: PlaceQueue) -> None:
         """A slot of the pool is free, by a request to this place."""

@@ -118,7 +118,8 @@ class Breakers:
     @property
     def open(self) -> int:
         """How many endpoints are left alone just now."""
-        return sum(breaker.open_until is not None for breaker in self._troubled.values())
+        troubled = self._troubled.copy().values()  # in one step: another thread may ask
+        return sum(breaker.open_until is not None for breaker in troubled)
 
     def ended(self, place: Hashable, *, fault: bool, success: bool, probe: bool) -> None:
         """A request that was let through has ended."""

@@ -12,6 +12,10 @@ server can be taken not to have seen it (RFC 9112, section 9.3.1, allows a clien
 not to have been processed), and `Stale` says so. What follows is a new connection and never the next kept one, which is
 likely to have been given up at the same time.
 
+**Bodies without a length.** Such a body ends where its connection does, and aiohttp takes any end for that. But only an end
+that the other side told is one (RFC 9112, section 9.8); a reset has cut the body. Through TLS that is the ``close_notify``, as
+far as the loop shows it: uvloop does, asyncio takes the bare end of TCP for one.
+
 **Handshakes.** At most `HANDSHAKES` connections are being made at once, first come first served: a thousand requests
 that begin together would have the loop do a thousand TLS handshakes in a row, and servers refuse such crowds.
 The time that a connection may take counts from its turn, so that the last of a crowd has as much of it as the first.
@@ -83,6 +87,8 @@ class Handler(ResponseHandler):
         """How long the connection took to make."""
         self.exchange: Exchange | None = None
         """What reads from it, and is to be told of its end."""
+        self._said_so = False
+        """Whether the other side told that it ends."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It stands, TLS included."""
@@ -100,8 +106,15 @@ class Handler(ResponseHandler):
         self.heard = True
         super().data_received(data)
 
+    def eof_received(self) -> None:
+        """The other side says that it ends."""
+        self._said_so = True
+        super().eof_received()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """It has ended."""
+        if self.exchange is not None and not self._said_so and self.exchange.ends_with_connection:
+            self.exchange.break_off(exc)
         super().connection_lost(exc)
         if self.exchange is not None:
             self.exchange.break_off()

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import anyio
 import anyio.to_thread
 
-from gateway_stream.errors import ConfigError, ConnectError, GatewayError
+from gateway_stream.errors import ConfigError, ConnectError, GatewayError, TimedOut
 from gateway_stream.events import Usage
 from gateway_stream.net.breaker import Breakers
 from gateway_stream.net.calls import Calls
@@ -214,7 +214,7 @@ class LoopState:
             exchange = await self.transport.send_within(
                 watch.timeouts.connect, post.url, headers, post.body, lease
             )
-        except ConnectError:
+        except (ConnectError, TimedOut):
             lease.used(_NOTHING)  # nobody saw it
             raise
         watch.connect = exchange.connect
@@ -284,12 +284,14 @@ class LoopState:
     async def aclose(self) -> None:
         """Close the pool and end the background tasks."""
         self._take_no_more()
-        if self._to_end:
-            await asyncio.wait(self._to_end.copy(), timeout=GRACE_SECONDS)
-        await self._close()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
+        try:
+            if self._to_end:
+                await asyncio.wait(self._to_end.copy(), timeout=GRACE_SECONDS)
+        finally:  # whoever closes may be cancelled, and nobody else will
+            await self._close()
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _take_no_more(self) -> None:

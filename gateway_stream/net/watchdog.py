@@ -22,6 +22,9 @@ out. The deadline takes nothing out.
 `Watch`, and a watchdog looks at all of them when the first of their clocks could run out. Clocks only move
 on as long as bytes come, so it looks seldom, and it is exact: what has not moved by then has run out.
 
+**A loop that was held up** has not read what came meanwhile. An alarm that rings late shows it, and then the watchdog looks
+a moment later: nobody loses an answer because another task computed for a minute.
+
 A pool that is closed ends all that it watches, wherever it waits: what went on would have no pool, or open another
 that nobody closes.
 """
@@ -44,6 +47,11 @@ if TYPE_CHECKING:
 __all__ = ["Stage", "Timeouts", "Watch", "Watchdog"]
 
 _NEVER: Final = float("inf")
+_HELD_UP: Final = 0.1
+"""Seconds by which an alarm is late where something else kept the loop."""
+
+_A_MOMENT: Final = 0.01
+"""Seconds in which a loop that was kept reads what has come."""
 
 Stage: TypeAlias = Literal["idle", "queued", "sent", "reading"]
 """Where an answer is: between tries, waiting for a place, waiting for a response, being read."""
@@ -247,6 +255,7 @@ class Watchdog:
         self._watched: set[Watch] = set()
         self._alarm: Alarm | None = None
         self._alarm_at = _NEVER
+        self._held_up = False
 
     def watch(self, watch: Watch) -> None:
         """Look after it until it is left."""
@@ -274,8 +283,13 @@ class Watchdog:
             self._alarm.cancel()
 
     def _look(self) -> None:
-        self._alarm, self._alarm_at = None, _NEVER
         now = self.timer.monotonic()
+        # Once: where the loop is always late, clocks run out all the same.
+        self._held_up = not self._held_up and now - self._alarm_at > _HELD_UP
+        self._alarm, self._alarm_at = None, _NEVER
+        if self._held_up:
+            self.look_at(now + _A_MOMENT)
+            return
         soonest = _NEVER
         for watch in list(self._watched):
             due = watch.due(now)

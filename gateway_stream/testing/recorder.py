@@ -218,7 +218,8 @@ def _how_it_broke(error: Exception) -> How:
 def _reason(error: Exception | None, mask: Mask) -> str | None:
     if error is None:
         return None
-    return mask.text(one_line(f"{type(error).__name__}: {error}".removesuffix(": "), _REASON))
+    # Masked first: what is cut off in the middle of a credential shows the rest of it.
+    return one_line(mask.text(f"{type(error).__name__}: {error}".removesuffix(": ")), _REASON)
 
 
 def _write(cassette: Future[Path], path: Path, asked: _Asked, tape: _Tape) -> None:

@@ -45,6 +45,8 @@ COMMANDS = [
     "--help",
     "--version",
     "simulate",
+    "simulate --list",
+    "simulate --score",
 ]
 
 

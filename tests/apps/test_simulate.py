@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import signal
+from pathlib import Path
 from subprocess import PIPE
 
 import anyio
@@ -10,6 +12,16 @@ import pytest
 
 from gateway_stream.testing.scenarios import SCENARIOS
 from tests.apps.commands import COMMAND, run, surroundings, told
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
+
+
+async def test_the_page_tells_each_option() -> None:
+    done = await run("simulate", "--help")
+    options = set(re.findall(r"--[a-z]+", done.stdout.decode())) - {"--help"}
+    assert options >= {"--port", "--scenario", "--list", "--score"}
+    section = PAGE.read_text().split("## `gateway-stream simulate`")[1].split("\n## ")[0]
+    assert {option for option in options if f"| `{option}" not in section} == set()
 
 
 async def test_the_scenarios_are_listed_with_what_a_client_must_do() -> None:

@@ -4,32 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import random
+import math
 import sys
-import threading
 import warnings
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from gateway_stream import Client, ConfigError, ConnectError, ConnectionLost, StreamTruncated
+from gateway_stream import (
+    Client,
+    ConfigError,
+    ConnectionLost,
+    GatewayError,
+    GatewayUnavailable,
+    Retry,
+    StreamTruncated,
+    TimedOut,
+    Timeouts,
+)
+from gateway_stream.net.breaker import FAULTS, FIRST_PAUSE
 from gateway_stream.testing import FakeGateway, Fault, Reply, Script
 from gateway_stream.testing.bodies import stream_events
+from tests.support.clock import HandClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from gateway_stream.net.loops import LoopState
 
 MODEL = "databricks-claude-sonnet-4-6"
 ANSWER = Reply.scripted(text="one two three four five six seven eight nine ten")
 STALLS = ANSWER.with_fault(Fault(stall_after=600))
+NO_HEAD = ANSWER.with_fault(Fault(delay_headers=math.inf))
+NO_BODY = ANSWER.with_fault(Fault(stall_after=0))
+EARLY = Fault(error_after=0)
 FIGURE_SECONDS = 0.2
 
 
@@ -64,33 +78,64 @@ async def first_text(client: Client) -> str:
     raise AssertionError
 
 
-@pytest.mark.filterwarnings("ignore:a stream was dropped:ResourceWarning")
-async def test_dropped_streams_give_back_slots_and_sockets(
+@contextmanager
+def resource_warnings() -> Iterator[list[str]]:
+    """The texts of the resource warnings that come."""
+    told: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield told
+        gc.collect()
+    told += [str(warning.message) for warning in caught]
+
+
+async def test_dropped_streams_give_back_slots_and_sockets_and_are_told_with_their_place(
     client: Client, gateway: FakeGateway
 ) -> None:
     gateway.default = STALLS
-    async with anyio.create_task_group() as tasks:
-        for _ in range(100):
-            tasks.start_soon(first_text, client)
-    gc.collect()
+    with resource_warnings() as told:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(100):
+                tasks.start_soon(first_text, client)
     await all_given_back(client)
     await gateway.wait_for(lambda gateway: gateway.in_flight == 0, within=5 * FIGURE_SECONDS)
     assert gateway.connections_open == 0
     assert len(gateway.requests) == 100
     assert gateway.disconnects == 100
+    assert not state_of(client).watchdog._watched
+    line = first_text.__code__.co_firstlineno + 2
+    assert len(told) == 100
+    assert all(f"{Path(__file__).name}:{line}" in place for place in told)
 
 
-async def test_a_dropped_stream_is_told_with_its_place(
+async def test_a_stream_that_sent_nothing_is_dropped_without_a_word(
     client: Client, gateway: FakeGateway
 ) -> None:
-    gateway.default = STALLS
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        await first_text(client)
-        gc.collect()
-    places = [str(warning.message) for warning in caught if warning.category is ResourceWarning]
-    assert len(places) == 1
-    assert Path(__file__).name in places[0]
+    with resource_warnings() as told:
+        for _ in range(100):
+            client.stream(MODEL, "hi")
+            client.stream(MODEL, "hi").text()
+    assert told == []
+    assert gateway.connections_made == 0
+    assert client.stats().leased == 0
+
+
+@pytest.mark.parametrize("at", ["the first response", "in the stream"])
+async def test_a_stream_that_was_left_while_it_waited_to_ask_again_is_dropped_without_a_word(
+    gateway: FakeGateway, at: str
+) -> None:
+    gateway.default = Reply.refused(500) if at == "the first response" else ANSWER.with_fault(EARLY)
+    async with Client(host=gateway.url, token="dapi-x", retry=Retry(first_wait=1000)) as client:
+        with resource_warnings() as told:
+            stream = client.stream(MODEL, "hi")
+            with anyio.move_on_after(0.2) as scope:
+                await stream.turn()
+            assert scope.cancelled_caught
+            await all_given_back(client)
+            assert not state_of(client).watchdog._watched
+            del stream
+    assert told == []
+    assert len(gateway.requests) == 1
 
 
 async def test_a_stream_that_was_read_to_its_end_may_be_dropped(
@@ -226,73 +271,6 @@ async def test_a_full_pool_makes_requests_wait_and_says_how_long(gateway: FakeGa
         assert (await waiting.turn()).text
 
 
-async def cancel_at_random(gateway: FakeGateway, count: int, seed: int) -> None:
-    """Start requests on a pool of ten until ``count`` were cancelled, each at some await."""
-    chance = random.Random(seed)
-    gateway.default = ANSWER
-    cancelled = 0
-    async with Client(host=gateway.url, pool_size=10) as client:
-        await client.complete(MODEL, "hi")
-
-        async def ask(scope: anyio.CancelScope) -> None:
-            nonlocal cancelled
-            with scope:
-                async with client.stream(MODEL, "hi") as stream:
-                    async for _ in stream:
-                        await anyio.lowlevel.checkpoint()
-            cancelled += scope.cancelled_caught
-
-        async def cancel(scope: anyio.CancelScope, naps: int) -> None:
-            for _ in range(naps):
-                await anyio.lowlevel.checkpoint()
-            scope.cancel()
-
-        while cancelled < count:
-            async with anyio.create_task_group() as tasks:
-                for _ in range(100):
-                    scope = anyio.CancelScope()
-                    tasks.start_soon(ask, scope)
-                    tasks.start_soon(cancel, scope, chance.randrange(150))
-        await all_given_back(client)
-        state = state_of(client)
-        assert state.admissions.queued == 0
-        await gateway.wait_for(lambda gateway: gateway.connections_open <= 10)
-        async with anyio.create_task_group() as tasks:
-            for _ in range(10):
-                tasks.start_soon(client.complete, MODEL, "hi")
-        await all_given_back(client)
-    assert len(gateway.requests) > count / 4, "many were cancelled before they were sent"
-
-
-async def test_random_cancellations_leave_no_slot_in_use(gateway: FakeGateway) -> None:
-    await cancel_at_random(gateway, 2000, seed=1)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-async def test_many_random_cancellations_leave_no_slot_in_use(
-    gateway: FakeGateway, seed: int
-) -> None:
-    await cancel_at_random(gateway, 10_000, seed)
-
-
-async def test_native_cancellations_leave_no_slot_in_use(gateway: FakeGateway) -> None:
-    chance = random.Random(1)
-    gateway.default = ANSWER
-    async with Client(host=gateway.url, pool_size=10) as client:
-        await client.complete(MODEL, "hi")
-        for _ in range(10):
-            asked = [asyncio.create_task(client.complete(MODEL, "hi")) for _ in range(50)]
-            for task in asked:
-                for _ in range(chance.randrange(6)):
-                    await anyio.lowlevel.checkpoint()
-                task.cancel()
-                task.cancel()
-            ended = await asyncio.gather(*asked, return_exceptions=True)
-            assert any(isinstance(end, asyncio.CancelledError) for end in ended)
-        await all_given_back(client)
-
-
 async def test_a_pool_that_was_never_used_is_closed_quietly(gateway: FakeGateway) -> None:
     client = Client(host=gateway.url)
     await client._loops.here()
@@ -394,49 +372,6 @@ async def test_a_body_that_goes_on_long_after_its_end_is_not_drained(
     assert gateway.bytes_written < 7_000_000
 
 
-FORK = """
-import os, sys
-import anyio
-from gateway_stream import Client
-
-client = Client(host=sys.argv[1])
-
-async def ask():
-    return (await client.complete("claude", "hi")).text
-
-async def in_parent():
-    text = await ask()
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if child_asks() == text else 1)
-    _, status = await anyio.to_thread.run_sync(os.waitpid, child, 0)
-    assert status == 0, status
-    assert await ask() == text, "the parent's connections still work"
-
-def child_asks():
-    import asyncio, threading
-    answer = []
-    def run():
-        asyncio.set_event_loop(None)
-        answer.append(anyio.run(ask))
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join(20)
-    return answer[0] if answer else None
-
-anyio.run(in_parent)
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-async def test_a_forked_child_has_connections_of_its_own(gateway: FakeGateway) -> None:
-    gateway.default = ANSWER
-    with anyio.fail_after(30):
-        done = await anyio.run_process([sys.executable, "-c", FORK, gateway.url], check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    assert [received.connection for received in gateway.requests] == [1, 2, 1]
-
-
 def resident_bytes() -> int:
     """This process's memory that is in RAM."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
@@ -478,67 +413,114 @@ async def test_closing_a_client_ends_the_streams_that_are_open(gateway: FakeGate
     await client.aclose()
 
 
-def serve_in_a_thread(ready: threading.Event, stop: threading.Event, url: list[str]) -> None:
-    """A gateway on a loop of its own."""
-
-    async def serve() -> None:
-        async with FakeGateway(default=ANSWER) as gateway:
-            url.append(gateway.url)
-            ready.set()
-            await anyio.to_thread.run_sync(stop.wait)
-
-    anyio.run(serve)
-
-
-def ask_on_three_loops(url: str) -> list[str]:
-    """Two answers on each of three loops, from one client that nobody closes."""
-    client = Client(host=url)
-
-    async def ask_twice() -> list[str]:
-        return [(await client.complete(MODEL, "hi")).text for _ in range(2)]
-
-    answers = [text for _ in range(3) for text in anyio.run(ask_twice)]
-    assert len(client._loops._states) <= 2, "states of loops that have ended are forgotten"
-    return answers
+WAITING = {
+    "the head": (NO_HEAD, lambda client: client.stats().sending == 1),
+    "the first content": (NO_BODY, lambda client: client.stats().live == 1),
+    "another try": (Reply.refused(503, retry_after=60), lambda client: not client.stats().leased),
+    "another try of a stream": (
+        ANSWER.with_fault(EARLY),
+        lambda client: not client.stats().leased,
+    ),
+}
 
 
-def test_one_client_serves_three_loops_in_turn_and_is_never_closed() -> None:
-    ready, stop, url = threading.Event(), threading.Event(), list[str]()
-    thread = threading.Thread(target=serve_in_a_thread, args=(ready, stop, url))
-    thread.start()
-    try:
-        assert ready.wait(5)
-        answers = ask_on_three_loops(url[0])
-        gc.collect()  # an unclosed socket would warn here, and warnings are errors
-    finally:
-        stop.set()
-        thread.join()
-    assert len(answers) == 6
-    assert all(text.startswith("one two") for text in answers)
-
-
-def test_states_of_ended_loops_are_forgotten_while_other_threads_open_theirs() -> None:
-    client = Client(host="http://127.0.0.1:1")
-    states: dict[Any, Any] = client._loops._states
-
-    class Ended:
-        """A loop that has ended. While it is looked at, another thread forgets it and opens its own."""
-
-        def is_closed(self) -> bool:
-            del states[0, self]
-            states.update({(0, number): None for number in range(3)})
-            return True
+@pytest.mark.parametrize("fallback", [[], ["databricks-gpt-5"]], ids=["alone", "with a fallback"])
+@pytest.mark.parametrize(("reply", "there"), WAITING.values(), ids=WAITING)
+async def test_what_waits_when_its_client_is_closed_is_not_asked_again_on_another_pool(
+    gateway: FakeGateway, reply: Reply, there: Callable[[Client], bool], fallback: list[str]
+) -> None:
+    gateway.default = reply
+    client = Client(host=gateway.url, token="dapi-x", retry=Retry(first_wait=1000))
+    ends: list[GatewayError] = []
 
     async def ask() -> None:
-        with pytest.raises(ConnectError):
+        with pytest.raises(GatewayError) as caught:
+            await client.complete(MODEL, "hi", fallback=fallback)
+        ends.append(caught.value)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await gateway.wait_for(lambda gateway: len(gateway.requests) == 1)
+            while not there(client):
+                await anyio.lowlevel.checkpoint()
+            await anyio.wait_all_tasks_blocked()
+            gateway.default = ANSWER
+            await client.aclose()
+    assert [error.code for error in ends] == ["closed"]
+    assert len(gateway.requests) == 1
+    assert not client._loops._states, "no pool was opened that nobody closes"
+
+
+async def test_a_stream_that_is_closed_while_its_pool_is_made_sends_nothing(
+    gateway: FakeGateway,
+) -> None:
+    gateway.default = ANSWER
+    async with Client(host=gateway.url, token="dapi-x") as client:
+        stream = client.stream(MODEL, "hi")
+
+        async def read() -> None:
+            with pytest.raises(StreamTruncated) as caught:
+                await stream.turn()
+            assert caught.value.code == "closed"
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read)
+            await anyio.lowlevel.checkpoint()
+            assert client._loops._opening
+            await stream.aclose()
+        assert client.stats().leased == 0
+    assert gateway.requests == []
+
+
+async def test_a_deadline_ends_the_wait_for_other_credentials_inside_a_stream(
+    gateway: FakeGateway,
+) -> None:
+    refusal = b'data: {"error_code":"403","message":"Invalid access token"}\n\n'
+    gateway.default = Reply.recorded(refusal, content_type="text/event-stream")
+    first = True
+
+    async def token() -> str:
+        nonlocal first
+        if not first:
+            await anyio.sleep_forever()
+        first = False
+        return "dapi-x"
+
+    async with Client(host=gateway.url, auth=token) as client:
+        with anyio.fail_after(5), pytest.raises(TimedOut) as caught:
+            await client.complete("databricks-gpt-oss-20b", "hi", timeouts=Timeouts(deadline=0.3))
+        assert caught.value.phase == "deadline"
+        assert client.stats().leased == 0
+    assert len(gateway.requests) == 1
+
+
+async def test_closing_a_client_again_or_unused_does_nothing(gateway: FakeGateway) -> None:
+    client = Client(host=gateway.url, token="dapi-x")
+    await client.aclose()
+    gateway.default = ANSWER
+    await client.complete(MODEL, "hi")
+    await client.aclose()
+    await client.aclose()
+    await gateway.wait_for(lambda gateway: gateway.connections_open == 0)
+
+
+async def test_a_probe_whose_caller_leaves_passes_the_probing_on(gateway: FakeGateway) -> None:
+    clock = HandClock()
+    gateway.default = Reply.refused(500)
+    async with Client(host=gateway.url, token="dapi-x", clock=clock, retry="never") as client:
+        for _ in range(FAULTS):
+            with pytest.raises(GatewayUnavailable):
+                await client.complete(MODEL, "hi")
+        await clock.advance(FIRST_PAUSE)
+        gateway.default = NO_HEAD
+        probe = asyncio.create_task(client.complete(MODEL, "hi"))
+        await gateway.wait_for(lambda gateway: len(gateway.requests) == FAULTS + 1)
+        with pytest.raises(GatewayUnavailable, match="circuit_open"):
             await client.complete(MODEL, "hi")
-        await client.aclose()
-
-    states[0, Ended()] = None
-    anyio.run(ask)
-
-
-def test_trio_is_refused_in_one_line() -> None:
-    coroutine = Client(host="http://127.0.0.1:1").complete(MODEL, "hi")
-    with pytest.raises(ConfigError, match="runs on asyncio"):
-        coroutine.send(None)
+        probe.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await probe
+        gateway.default = ANSWER
+        assert (await client.complete(MODEL, "hi")).text
+        assert client.stats().open_circuits == 0

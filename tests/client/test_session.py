@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -163,6 +164,38 @@ async def test_a_cancelled_question_can_be_asked_again(
     fake_gateway.add(HELLO)
     await session.answer(CHAT, "Is there anybody?")
     assert len(session.history) == 2
+
+
+async def test_who_looks_at_why_a_question_was_cancelled_can_ask_again(
+    client: Client, fake_gateway: FakeGateway
+) -> None:
+    session = client.session(budget=Budget(tokens=1000))
+    fake_gateway.add(HELLO.with_fault(Fault(delay_headers=60)))
+    asking = asyncio.create_task(session.answer(CHAT, "Is there anybody?"))
+    await fake_gateway.wait_for(lambda gateway: len(gateway.requests) == 1)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError) as why:
+        await asking
+    assert session.spent.input == 0
+    fake_gateway.add(HELLO)
+    await session.answer(CHAT, "Is there anybody?")
+    assert len(session.history) == 2
+    assert why.value.__traceback__ is not None  # which keeps alive what the error came through
+
+
+async def test_who_looks_at_why_a_request_was_cancelled_has_its_budget_back(
+    client: Client, fake_gateway: FakeGateway
+) -> None:
+    session = client.session(budget=Budget(tokens=1000))
+    fake_gateway.default = HELLO.with_fault(Fault(delay_headers=60))
+    asking = asyncio.create_task(session.complete(CHAT, "Is there anybody?"))
+    await fake_gateway.wait_for(lambda gateway: len(gateway.requests) == 1)
+    assert session.spent.input > 0
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError) as why:
+        await asking
+    assert session.spent.input == 0
+    assert why.value.__traceback__ is not None
 
 
 async def test_one_question_at_a_time(client: Client, fake_gateway: FakeGateway) -> None:

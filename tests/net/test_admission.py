@@ -402,6 +402,34 @@ async def test_places_that_nobody_asks_any_more_are_forgotten() -> None:
     assert learned in admissions._queues
 
 
+async def test_a_pause_is_not_forgotten_though_its_place_was_asked_long_ago() -> None:
+    clock = HandClock()
+    admissions = Admissions(10, clock=clock)
+    lease = await admissions.admit(HERE)
+    await clock.advance(3600)  # a long answer
+    lease.refused(60.0)
+    lease.release()
+    for number in range(1000):
+        (await admissions.admit(HERE._replace(identity=number))).release()
+    assert [stats.paused_for for stats in admissions.stats() if stats.paused_for] == [60.0]
+
+
+async def test_a_server_that_took_a_request_again_is_left_alone_as_shortly_as_at_first() -> None:
+    clock = HandClock()
+    admissions = Admissions(10, clock=clock)
+    rests = []
+    for taken in (False, False, False, True, False):
+        lease = await admissions.admit(HERE)
+        if taken:
+            lease.accepted()
+        else:
+            lease.refused(None)
+            rests.append(admissions.stats()[0].paused_for)
+        lease.release()
+        await clock.advance(1)
+    assert rests == pytest.approx([0.1, 0.2, 0.4, 0.1])
+
+
 @pytest.mark.parametrize("seed", range(5))
 async def test_random_cancellations_lose_no_slot(seed: int) -> None:
     chance = random.Random(seed)

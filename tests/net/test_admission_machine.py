@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gateway_stream.net.admission import Admissions, Flow, Limits, Place
+from gateway_stream.net.place import LONG_PAUSE
 from tests.support.clock import HandClock, settle
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 POOL, CONCURRENCY, QUEUE = 5, 3, 6
 PLACES = [Place("gateway.test", f"model {number}", None) for number in range(3)]
 INDEX = st.integers(0, 1000)
+ENDS = ["accepted", "dry", "refused", "paused", "failed", "silent"]
+NOTHING_LEFT = {"X-Ratelimit-Remaining-Requests": "0", "X-Ratelimit-Reset-Requests": "5s"}
 
 
 class Machine(RuleBasedStateMachine):
@@ -37,24 +40,37 @@ class Machine(RuleBasedStateMachine):
     def run(self, work: Coroutine[None, None, None]) -> None:
         self.loop.run_until_complete(work)
 
-    async def wait(self, place: Place, flow: Flow | None, *, again: bool) -> None:
-        self.leases.append(await self.admissions.admit(place, flow=flow, again=again))
+    async def wait(self, place: Place, flow: Flow | None, *, again: bool, elsewhere: bool) -> None:
+        lease = await self.admissions.admit(place, flow=flow, again=again, elsewhere=elsewhere)
+        self.leases.append(lease)
 
-    @rule(place=st.sampled_from(PLACES), flow=st.sampled_from([None, 0, 1, 2]), again=st.booleans())
-    def ask(self, place: Place, flow: int | None, again: bool) -> None:
+    @rule(
+        place=st.sampled_from(PLACES),
+        flow=st.sampled_from([None, 0, 1, 2]),
+        again=st.booleans(),
+        elsewhere=st.booleans(),
+    )
+    def ask(self, place: Place, flow: int | None, again: bool, elsewhere: bool) -> None:
         whose = None if flow is None else self.flows[flow]
-        self.waiting.append(self.loop.create_task(self.wait(place, whose, again=again)))
+        asking = self.wait(place, whose, again=again, elsewhere=elsewhere)
+        self.waiting.append(self.loop.create_task(asking))
         self.run(settle())
 
-    @rule(which=INDEX, end=st.sampled_from(["accepted", "refused", "paused", "silent"]))
+    @rule(which=INDEX, end=st.sampled_from(ENDS))
     def release(self, which: int, end: str) -> None:
         if self.leases:
             lease = self.leases.pop(which % len(self.leases))
-            if end == "accepted":
-                lease.accepted()
-            elif end != "silent":
+            if end in {"accepted", "dry", "failed"}:
+                lease.accepted(NOTHING_LEFT if end == "dry" else None)
+            if end in {"refused", "paused", "failed"}:
                 lease.refused(3.0 if end == "paused" else None)
             lease.release()
+            self.run(settle())
+
+    @rule(which=INDEX)
+    def accept(self, which: int) -> None:
+        if self.leases:
+            self.leases[which % len(self.leases)].accepted()
             self.run(settle())
 
     @rule(which=INDEX)
@@ -87,6 +103,19 @@ class Machine(RuleBasedStateMachine):
         for place in stats:
             assert place.in_use <= CONCURRENCY
             assert place.queued <= QUEUE
+
+    @invariant()
+    def what_was_accepted_is_in_flight(self) -> None:
+        for queue in self.admissions._queues.values():
+            said = [lease.said for lease in self.leases if lease.queue is queue]
+            assert queue._held == said.count(True)
+
+    @invariant()
+    def who_can_go_elsewhere_waits_for_no_pause(self) -> None:
+        for place, queue in self.admissions._queues.items():
+            assert len(queue.restless) <= len(queue.waiting)
+            paused = queue.paused_for(self.clock.monotonic())
+            assert paused <= LONG_PAUSE or not queue.restless, place
 
     @invariant()
     def nobody_waits_for_nothing(self) -> None:

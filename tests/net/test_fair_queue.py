@@ -92,6 +92,16 @@ def test_who_found_everything_free_does_not_keep_it() -> None:
     assert drain(queue, 5) == ["late 0", "late 1", "late 2", "first 0", "late 3"]
 
 
+def test_what_was_in_flight_counts_as_fifty_turns_at_most() -> None:
+    queue: FairQueue[str] = FairQueue()
+    first, late = Flow("first"), Flow("late")
+    for _ in range(800):
+        queue.begun(first)
+    crowd(queue, first, 10)
+    crowd(queue, late, 200)
+    assert drain(queue, 60).index("first 0") == 50
+
+
 def test_what_was_not_wanted_is_saved_up_for_four_turns_at_most() -> None:
     queue: FairQueue[str] = FairQueue()
     away, busy = Flow("away"), Flow("busy")
@@ -141,7 +151,7 @@ def test_flows_that_were_served_are_forgotten_although_somebody_always_waits() -
     assert queue.remembered < 3000
 
 
-@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("weight", [0.0, 5e-324, -1.0, float("nan"), float("inf")])
 def test_a_weight_that_is_no_share_is_refused(weight: float) -> None:
     with pytest.raises(ConfigError, match="above 0"):
         Flow(weight=weight)
@@ -177,6 +187,7 @@ def test_nothing_is_lost_served_twice_or_out_of_its_flows_order(
             (line,) = [line for line in heads if line and line[0] == taken]
             line.pop(0)
         assert len(queue) == sum(len(again) + len(waiting) for again, waiting in model)
+        assert queue._stale == sum(not line for *_, line in queue._heap)
         assert (queue.peek() is None) == (len(queue) == 0)
 
 

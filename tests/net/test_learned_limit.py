@@ -128,6 +128,15 @@ def test_a_server_that_refused_everything_gets_half_its_load_back_in_a_few_round
     assert learned.limit == 50
 
 
+def test_a_server_that_says_yes_only_in_the_end_held_what_was_sent() -> None:
+    learned = refused_at(40)
+    accept(learned, 40)  # one at a time is known to be taken
+    for others in range(39, -1, -1):
+        learned.refused(others, 0.0, 1.0)
+    accept(learned, 19, now=1000.0)
+    assert learned.limit == 20
+
+
 def test_a_level_that_held_is_no_lower_for_having_been_exceeded_once() -> None:
     learned = refused_at(37)
     accept(learned, 148)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,9 +93,10 @@ def test_each_budget_holds_by_itself() -> None:
 
 
 @pytest.mark.parametrize("name", Limits.__struct_fields__)
-def test_a_limit_below_one_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=name):
-        Limits(**{name: 0})
+@pytest.mark.parametrize("limit", [0, math.nan])
+def test_a_limit_that_is_not_one_or_more_is_refused(name: str, limit: Any) -> None:
+    with pytest.raises(ConfigError, match=f"{name} is {limit}"):
+        Limits(**{name: limit})
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,43 @@ async def test_a_client_that_makes_a_mistake_fails(
     assert wrong in "; ".join(scored.wrong)
 
 
+async def looks_around(session: aiohttp.ClientSession, part: Part, model: str) -> Told:
+    async with session.get(f"{part.host}/api/2.0/serving-endpoints") as response:
+        await response.read()
+    return await gives_up(session, part, model)
+
+
+async def test_what_asks_no_model_is_no_try(fake_gateway: FakeGateway) -> None:
+    scored = await play(
+        fake_gateway, NAMED["filtered"], "openai_chat", client(looks_around), tempo=0.01
+    )
+    assert (scored.grade, scored.tries) == ("pass", 1)
+
+
+class NotToldError(Exception):
+    """What a client raises though it should tell it."""
+
+
+async def raises(*_: object) -> Told:
+    raise NotToldError
+
+
+@pytest.mark.parametrize("name", ["down", "flapping"])
+async def test_an_error_of_who_takes_part_is_raised_as_it_is(
+    fake_gateway: FakeGateway, name: str
+) -> None:
+    with pytest.raises(NotToldError):
+        await play(fake_gateway, NAMED[name], "openai_chat", client(raises), tempo=0.01)
+
+
+async def test_an_error_of_who_is_told_the_scores_is_raised_as_it_is_and_ends_the_rest() -> None:
+    def told(scored: Score) -> None:
+        raise NotToldError(scored.scenario.name)
+
+    with anyio.fail_after(5), pytest.raises(NotToldError, match="filtered"):
+        await score(["anthropic"], scenarios=[NAMED["filtered"], NAMED["silent"]], told=told)
+
+
 async def gives_up(session: aiohttp.ClientSession, part: Part, model: str) -> Told:
     status, received = await read(session, part, model)
     answer = told(received) if status == 200 else None

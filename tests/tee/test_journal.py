@@ -92,6 +92,13 @@ def test_how_the_answer_is_built_stays_without_the_vendors_data() -> None:
     assert journal.open_blocks(len(EVENTS)) == set()
 
 
+def test_what_a_vendor_told_at_the_start_leaves_with_it() -> None:
+    journal = Journal(1)
+    journal.add(Batch([Start(id="answer", vendor='{"a": 1}'), BlockStart(0, "text")], 0.0))
+    journal.forget(journal.end)
+    assert journal.frame(0) == [Start(id="answer"), BlockStart(0, "text")]
+
+
 @pytest.mark.parametrize("limit", [1, 1_000_000])
 def test_a_reset_makes_what_came_before_it_void(limit: int) -> None:
     journal = Journal(limit)

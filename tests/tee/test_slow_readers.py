@@ -166,6 +166,17 @@ async def test_what_a_slow_reader_gets_keeps_to_the_grammar_and_is_no_whole_answ
     await answer.aclose()
 
 
+async def test_a_slow_reader_is_where_what_is_left_begins_while_it_is_told_what_it_lost() -> None:
+    slow, answer = await dropped()
+    while slow.position < len(EVENTS):
+        event = await anext(slow)
+        if isinstance(event, Notice):
+            assert slow.position == slow.lost + 1
+            assert await anext(answer.reader(slow.position)) == EVENTS[slow.position]
+            break
+    await answer.aclose()
+
+
 async def test_a_slow_readers_loop_ends_in_an_error() -> None:
     slow, answer = await dropped()
     with pytest.raises(StreamTruncated, match="but this reader was slow") as told_of:
@@ -322,6 +333,13 @@ async def test_a_reader_that_comes_within_the_grace_misses_nothing() -> None:
         assert not stream.closed
 
 
+async def test_a_tee_that_is_closed_waits_for_no_reader() -> None:
+    stream, clock = Told(), HandClock()
+    async with tee(stream.stream, 0, grace=3600, timer=clock):
+        await settle()
+    assert not [alarm for *_, alarm in clock._alarms if alarm._work is not None]
+
+
 async def test_the_grace_begins_anew_each_time_the_last_reader_leaves() -> None:
     stream, clock = Told(), HandClock()
     async with tee(stream.stream, 1, grace=5, timer=clock) as answer:
@@ -363,6 +381,29 @@ async def test_a_reader_that_was_dropped_has_left() -> None:
     async with tee(stream.stream, 0, journal=10 * WORD, grace=5, timer=clock) as answer:
         await anext(answer.reader())
         gc.collect()
+        await clock.advance(5.1)
+        assert stream.closed
+
+
+@pytest.mark.parametrize("slow", ["block", "drop_oldest", "detach"])
+async def test_a_reader_that_was_dropped_before_anything_was_read_is_not_waited_for(
+    slow: Slow,
+) -> None:
+    stream, clock = told(), HandClock()
+    answer = tee(stream.stream, 1, slow=slow, journal=10 * WORD, timer=clock)
+    answer.reader()
+    gc.collect()
+    async with answer:
+        with anyio.fail_after(5):
+            assert await read(answer.readers[0]) == EVENTS
+
+
+async def test_a_tee_whose_readers_were_all_dropped_before_it_began_waits_for_one_as_long() -> None:
+    stream, clock = Told(), HandClock()
+    answer = tee(stream.stream, 0, grace=5, timer=clock)
+    answer.reader()
+    gc.collect()
+    async with answer:
         await clock.advance(5.1)
         assert stream.closed
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
 from gateway_stream import (
+    Batch,
     Client,
     ConfigError,
+    ConnectError,
     ConnectionLost,
     Event,
     Failure,
@@ -20,6 +23,7 @@ from gateway_stream import (
     StreamTruncated,
     fold,
 )
+from gateway_stream.events import BlockStart, Start
 from gateway_stream.tee import tee
 from gateway_stream.testing import FakeGateway, Fault, Reply, ScriptedCall
 from gateway_stream.wire.family import check_grammar
@@ -27,6 +31,8 @@ from tests.support.clock import settle
 from tests.tee.told import Told
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from gateway_stream.tee import Tee
     from gateway_stream.tee.reader import Reader
 
@@ -197,6 +203,22 @@ async def test_a_refused_request_is_refused_to_every_reader_and_sent_once(
     await answer.aclose()
 
 
+async def test_what_lies_behind_a_refusal_is_told_to_every_reader() -> None:
+    behind = OSError("no way there")
+    refusal = ConnectError("no connection", phase="connect")
+
+    class Unreachable(Told):
+        async def batches(self) -> AsyncIterator[Batch]:
+            raise refusal from behind
+            yield
+
+    async with tee(Unreachable().stream, 2) as answer:
+        for reader in answer.readers:
+            with pytest.raises(ConnectError) as told:
+                await anext(reader)
+            assert told.value.__cause__ is behind
+
+
 async def test_an_answer_that_breaks_off_fails_every_reader_with_what_came(
     client: Client, fake_gateway: FakeGateway
 ) -> None:
@@ -332,6 +354,28 @@ async def test_a_reader_that_is_closed_while_it_waits_is_told() -> None:
         assert not stream.closed
 
 
+async def test_a_reader_that_is_closed_as_news_come_gets_none_of_them() -> None:
+    stream = Told()
+    async with tee(stream.stream, 2) as answer:
+        reader, other = answer.readers
+        stream.tell(Start())
+        assert await anext(reader) == await anext(other) == Start()
+
+        async def close_it() -> None:
+            await anext(other)  # who waits is woken by the same news, and has not run since
+            await reader.aclose()
+
+        closing = asyncio.create_task(close_it())
+        await settle()
+        waiting = asyncio.ensure_future(anext(reader))
+        await settle()
+        stream.tell(BlockStart(0, "text"))
+        await closing
+        with pytest.raises(StreamTruncated, match="this reader was closed"):
+            await waiting
+        assert reader.position == 1
+
+
 async def test_one_task_reads_a_reader() -> None:
     async with tee(Told().stream, 1) as answer:
         (reader,) = answer.readers
@@ -398,6 +442,9 @@ async def test_text_is_given_once_though_the_answer_began_anew() -> None:
         ({"readers": -1}, "readers is -1"),
         ({"journal": 0}, "journal is 0"),
         ({"grace": -0.5}, "grace is -0.5"),
+        ({"readers": math.nan}, "readers is nan"),
+        ({"journal": math.nan}, "journal is nan"),
+        ({"grace": math.nan}, "grace is nan"),
         ({"slow": "wait"}, "slow is 'wait'"),
         ({"on_no_readers": "go"}, "on_no_readers is 'go'"),
     ],

@@ -6,7 +6,9 @@ import base64
 import dataclasses
 import json
 import logging
+import os
 import stat
+import sys
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 from gateway_stream import Client, ConfigError, Failure, GatewayError, TextDelta, TimedOut
 from gateway_stream.testing import Cassette, FakeGateway, Fault, Recorder, Reply
 from gateway_stream.testing.cassettes import Read
-from tests.support.clock import START, HandClock
+from tests.support.clock import START, HandClock, settle
 from tests.support.corpus import FAMILIES, corpus, needs_corpus, recordings
 from tests.support.planting import guises
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from gateway_stream.events import Event
 
 TOKEN = "dapi0123456789abcdef0123456789abcdef"
+NO_FORM = "planted-0123456789-abcdef-0123456789"
 HELLO = Reply.scripted(text="Hello, how are you? 🎈", tool_calls=())
 CHAT = "/ai-gateway/mlflow/v1/chat/completions"
 
@@ -202,6 +205,7 @@ async def test_every_exchange_is_a_file_of_its_own_and_of_its_owner(
     assert {path.name for path in paths} == names(folder)
     assert [Cassette.load(path).status for path in paths] == [429, 401, 200]
     assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o600}
+    assert stat.S_IMODE((await anyio.Path(folder).stat()).st_mode) == 0o700
 
 
 async def test_two_recorders_share_a_folder(fake_gateway: FakeGateway, folder: Path) -> None:
@@ -229,6 +233,34 @@ async def test_a_stream_that_is_left_is_recorded_as_far_as_it_was_read(
     reply = cassette.reply()
     assert reply.fault.stall_after == len(cassette.body)
     assert any(isinstance(event, TextDelta) for event in cassette.events())
+
+
+async def test_a_stream_that_is_left_is_not_clean_though_its_end_has_come(
+    fake_gateway: FakeGateway, recorder: Recorder
+) -> None:
+    fake_gateway.add(HELLO)
+    async with (
+        Client(host=fake_gateway.url, recorder=recorder) as client,
+        client.stream("claude", "hi", family="anthropic") as stream,
+    ):
+        async for event in stream:
+            if isinstance(event, TextDelta):
+                break
+        await fake_gateway.wait_for(lambda it: it.in_flight == 0)
+        await settle()
+    cassette = await last(recorder)
+    assert cassette.how == "left"
+    assert b"message_stop" not in cassette.body
+    assert len(cassette.body) < fake_gateway.bytes_written
+
+
+async def test_a_response_without_a_content_type_comes_back_without(
+    fake_gateway: FakeGateway, recorder: Recorder
+) -> None:
+    reply = dataclasses.replace(HELLO, content_type="")
+    cassette = await round_trip(fake_gateway, recorder, "anthropic", reply)
+    assert cassette.reply().content_type == ""
+    assert "content-type" not in {name.lower() for name, _ in (await last(recorder)).headers}
 
 
 async def test_the_end_of_a_response_is_waited_for(
@@ -265,6 +297,60 @@ async def test_a_folder_that_cannot_be_written_fails_no_request(
         await recorder.saved()
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
+
+
+BEGINNING = """
+import atexit, os, sys
+from types import SimpleNamespace
+import anyio
+from gateway_stream.testing import Recorder
+
+recorder = Recorder(sys.argv[1])
+
+def follow():
+    ends = []
+    exchange = SimpleNamespace(
+        receive=None, broken=(), status=200, headers={}, sent_at=0.0, headers_at=0.0,
+        when_free=ends.append,
+    )
+    recorder.follow(exchange, method="POST", url="http://x/", headers={}, body=b"")
+    return ends[0]
+
+async def record():
+    follow()(True)
+    return await recorder.saved()
+"""
+FORKED = """
+assert len(anyio.run(record)) == 1
+child = os.fork()
+if child:
+    sys.exit(os.waitpid(child, 0)[1] != 0)
+mine = anyio.run(record)
+os._exit(len(mine) != 1 or len(os.listdir(sys.argv[1])) != 2)
+"""
+ENDING = """
+end = follow()
+atexit.register(lambda: end(True))
+"""
+
+
+async def run(program: str, folder: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", BEGINNING + program, str(folder)]
+    with anyio.fail_after(20):
+        done = await anyio.run_process(command, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+async def test_a_forked_child_records_what_is_its_own(folder: Path) -> None:
+    await run(FORKED, folder)
+
+
+@pytest.mark.parametrize("program", ["follow()(True)", ENDING], ids=["before", "meanwhile"])
+async def test_what_ends_with_its_program_is_written(folder: Path, program: str) -> None:
+    await run(program, folder)
+    (name,) = names(folder)
+    assert Cassette.load(folder / name).how == "clean"
 
 
 # --- times -----------------------------------------------------------------------------------
@@ -352,6 +438,11 @@ async def test_a_replay_is_due_as_it_came(folder: Path) -> None:
     assert {seconds for _, seconds in cassette.reply(pace=False).due} == {0.0}
 
 
+async def test_a_replay_is_reset_when_its_reader_has_had_time_to_read(folder: Path) -> None:
+    cassette = await recorded(folder, b"abc", ConnectionResetError("gone"))
+    assert cassette.reply(pace=0).fault.delay_end > 0
+
+
 async def test_a_byte_is_due_when_its_read_was_wherever_it_is_cut(folder: Path) -> None:
     reply = (await recorded(folder, b"abc", b"de", b"")).reply().chopped(every=1)
     assert [reply.due_at(size) for size in range(1, 7)] == [1.0, 1.0, 1.0, 2.0, 2.0, 0.0]
@@ -414,6 +505,28 @@ async def test_a_planted_token_is_nowhere_on_a_cassette(
     assert "*" * len(TOKEN) in told(cassette.events())
 
 
+async def test_a_planted_token_is_in_no_part_of_the_request_and_no_error(folder: Path) -> None:
+    recorder = Recorder(folder)
+    exchange = Exchange(HandClock(), OSError(f"{NO_FORM} is {'x' * 250} {NO_FORM}"))
+    recorder.follow(
+        exchange,
+        method="POST",
+        url=f"https://me:{NO_FORM}@{NO_FORM}.example/{NO_FORM}/ask?o={NO_FORM}&alt=sse&{NO_FORM}&t={NO_FORM}",
+        headers={"Authorization": f"Bearer {NO_FORM}", "User-Agent": f"mine/{NO_FORM}"},
+        body=NO_FORM.encode(),
+    )
+    with pytest.raises(OSError, match=NO_FORM):
+        await exchange.receive()
+    cassette = await last(recorder)
+    masked = "*" * len(NO_FORM)
+    assert (cassette.path, cassette.query) == (f"/{masked}/ask", f"o={masked}&alt=sse")
+    assert cassette.request_headers == {"user-agent": f"mine/{masked}"}
+    assert cassette.reason is not None
+    assert cassette.reason.startswith(f"OSError: {masked} is xxx")
+    assert NO_FORM[:4] not in cassette.reason
+    assert NO_FORM.encode() not in cassette.lines()
+
+
 async def test_what_is_not_masked_says_so(fake_gateway: FakeGateway, recorder: Recorder) -> None:
     fake_gateway.add(Reply.scripted(text="2 * 3 ** 4"))
     await ask(fake_gateway.url, recorder)
@@ -458,6 +571,19 @@ ONE = Cassette(
     recorded_at=1.0, method="POST", path=CHAT, request_headers={}, status=200, headers_at=0.5,
     reads=(Read(0.75, b"data: "), Read(1.0, b"\xff")), ended_at=1.5, how="cut", reason="gone",
 )  # fmt: skip
+
+
+def test_a_moment_that_a_refusal_names_is_as_far_off_as_it_was() -> None:
+    wait = ("Retry-After", "Thu, 01 Jan 1970 00:00:31 GMT")
+    (failure,) = dataclasses.replace(ONE, status=429, headers=(wait,)).events()
+    assert isinstance(failure, Failure)
+    assert failure.retry_after == 30
+
+
+def test_what_told_how_the_bytes_travelled_is_not_replayed() -> None:
+    told = ("Content-Encoding", "Content-Length", "Connection", "Date", "Server", "Via")
+    reply = dataclasses.replace(ONE, headers=tuple((name, "1") for name in told)).reply()
+    assert reply.headers == (("Via", "1"),)
 
 
 def test_a_cassette_that_breaks_off_holds_what_came_before(path: Path) -> None:

@@ -103,6 +103,20 @@ async def test_a_connection_ends_when_it_was_idle_for_long_enough() -> None:
         assert len(gateway.requests) == 3
 
 
+async def test_a_connection_that_never_asks_ends_when_it_was_idle_for_long_enough() -> None:
+    faults = [ConnectionFault(idle=0.2)]
+    async with (
+        FakeGateway(default=HELLO, connections=faults) as gateway,
+        await connect(gateway) as socket,
+    ):
+        await gateway.wait_for(lambda it: it.connections_open == 1)
+        with pytest.raises(TimeoutError):
+            await gateway.wait_for(lambda it: it.connections_open == 0, within=0.1)
+        await gateway.wait_for(lambda it: it.connections_open == 0)
+        with pytest.raises(anyio.EndOfStream):
+            await socket.receive()
+
+
 async def test_a_request_stops_the_time_in_which_its_connection_is_idle() -> None:
     slow = Reply.scripted(text="Hello there, you.", pace=0.1)
     async with FakeGateway(
@@ -129,6 +143,33 @@ async def test_faults_may_be_chosen_by_number_and_may_change_while_it_serves() -
         gateway.connections = [None] * 3 + [ConnectionFault(end="reset")]
         async with await connect(gateway) as socket:
             assert await ending(socket) == "reset"
+
+
+def raises(number: int) -> ConnectionFault | None:
+    message = f"connection {number}"
+    raise LookupError(message)
+
+
+@pytest.mark.parametrize(
+    ("connections", "error", "why"),
+    [
+        (raises, LookupError, "connection 1"),
+        (ConnectionFault(), TypeError, "put it into a list"),
+        (["close"], TypeError, "not 'close'"),
+        (lambda _: "close", TypeError, "not 'close'"),
+        (7, TypeError, "len"),
+    ],
+)
+async def test_what_is_wrong_with_the_faults_is_raised_when_the_gateway_closes(
+    connections: Any, error: type[Exception], why: str
+) -> None:
+    gateway = await FakeGateway(default=HELLO, connections=connections).__aenter__()
+    async with await connect(gateway) as socket:
+        await socket.send(REQUEST)
+        assert b"message" in await answer(socket)
+    await gateway.wait_for(lambda it: it.connections_open == 0)
+    with pytest.raises(error, match=why):
+        await gateway.__aexit__(None, None, None)
 
 
 @pytest.mark.parametrize(

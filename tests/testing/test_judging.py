@@ -75,6 +75,9 @@ def test_a_client_that_does_not_answer_afterwards_fails() -> None:
         (judging.is_back(60, within=30), (0, 61), True),
         (judging.is_back(60, within=30), (0, 59), False),
         (judging.is_back(60, within=30), (0, 91), False),
+        (judging.is_back(60, within=30), (), False),
+        (judging.waits(2), (), True),
+        (judging.at_most(2, within=3), (), True),
     ],
 )
 def test_what_the_host_saw_is_held_to_the_scenarios_seconds(

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_stream.events import Failure, Notice
+from gateway_stream.events import Failure, Notice, Stop
 from gateway_stream.wire import FAMILIES
 from gateway_stream.wire.decoder import Decoder
 from gateway_stream.wire.sse import encode_frame
@@ -141,6 +141,34 @@ def test_the_short_ways_say_what_the_long_ones_say(family: str, data: st.DataObj
         else:
             found[name] = copy.deepcopy(data.draw(st.sampled_from(VALUES)))
     assert events_of(family, frames) == events_of(family, the_long_way(frames))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"input_tokens": -1, "total_tokens": 4},
+        {"input_tokens": 2**63, "total_tokens": 2**63 + 5},
+        {"total_tokens": 9},
+        {"input_tokens_details": {"cached_tokens": None}},
+        {"output_tokens_details": {"reasoning_tokens": "many"}},
+    ],
+    ids=str,
+)
+def test_what_is_odd_about_counts_is_told(odd: Tree) -> None:
+    frames = copy.deepcopy(ANSWERS["openai_responses"])
+    frames[-1]["response"]["usage"] |= odd
+    events = events_of("openai_responses", frames)
+    stop = events[-1]
+    assert isinstance(stop, Stop)
+    assert '"usage"' in (stop.vendor or "")
+    assert events == events_of("openai_responses", the_long_way(frames))
+
+
+def test_a_whole_answer_keeps_its_log_probabilities() -> None:
+    choice = {"index": 0, "text": "Hi", "logprobs": {"tokens": ["H", "i"]}, "finish_reason": "stop"}
+    decoder = Decoder(FAMILIES["openai_chat"])
+    events = [*decoder.feed(json.dumps({**CHUNK, "choices": [choice]}).encode()), *decoder.close()]
+    assert '"tokens":["H","i"]' in str(events)
 
 
 def frames_of(recording: Recording) -> list[Tree] | None:

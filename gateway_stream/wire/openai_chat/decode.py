@@ -307,7 +307,7 @@ class Translation:
     def _keep_rest(self, data: bytes) -> None:
         fresh = self._blocks.fresh
         if fresh is not None and self._writer.is_open(fresh):
-            self._blocks.note(fresh, self._leftovers.block(data))
+            self._blocks.note(fresh, self._leftovers.new(data))
         else:
             self._leftovers.end(data)
 

@@ -8,7 +8,7 @@ of calls only those that no block keeps whole. What the beginning and the end co
 when it is asked for: frames may go on adding to it.
 
 Most frames hold nothing beside the views' fields but a few that every chunk repeats (`_Usual`). Reading a
-frame as one in which anything else is forbidden proves that in a tenth of the time of looking through its tree.
+frame as one in which anything else is forbidden proves that in a fraction of the time of looking through its tree.
 
 Dropped are: padding against traffic analysis, log probabilities of single tokens, copies (the
 ``message`` beside a ``delta``, the completion-style ``text`` beside either), and the constants of the framing.
@@ -17,7 +17,7 @@ Dropped are: padding against traffic analysis, log probabilities of single token
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
@@ -102,7 +102,7 @@ def _usual(held: dict[str, Any], **open_: Any) -> Any:
 
 
 _REPEATED: Final = ("created", "provider", "service_tier", "system_fingerprint")
-_UsualChoice = _usual(_CHOICE, delta=_usual(_DELTA), index=Literal[0])
+_UsualChoice = _usual(_CHOICE, delta=_usual(_DELTA))
 _Usual = _usual(
     _CHUNK,
     choices=list[_UsualChoice],  # type: ignore[valid-type]  # a Struct, made above
@@ -148,23 +148,8 @@ class Leftovers:
         """JSON text of what `start` took."""
         return compact(self._told) if self._told else None
 
-    def block(self, data: bytes) -> dict[str, Any]:
-        """The same of a frame that begins a block, without what is known already."""
-        return self._new(data)
-
-    def end(self, data: bytes) -> None:
-        """Take the same of a frame that ends the answer or adds nothing; many do both."""
-        if data is self._taken:
-            return
-        self._taken = data
-        _merge(self._end, self._new(data))
-
-    def ending(self) -> str | None:
-        """JSON text of what `end` took."""
-        return compact(self._end) if self._end else None
-
-    def _new(self, data: bytes) -> dict[str, Any]:
-        """What is left of a frame and not told yet."""
+    def new(self, data: bytes) -> dict[str, Any]:
+        """The same of a frame that comes later, without what is told already."""
         usual = self._read_usual(data)
         if usual is None or _repeated_in(usual) not in (self._repeated, _NOTHING_REPEATED):
             return _difference(_left(data, self._held), self._told)
@@ -173,15 +158,25 @@ class Leftovers:
         counts = _rest_of_object(usual.usage, _USAGE)
         return _difference({"usage": counts}, self._told) if counts else {}
 
+    def end(self, data: bytes) -> None:
+        """Take the same of a frame that ends the answer or adds nothing; many do both."""
+        if data is self._taken:
+            return
+        self._taken = data
+        _merge(self._end, self.new(data))
+
+    def ending(self) -> str | None:
+        """JSON text of what `end` took."""
+        return compact(self._end) if self._end else None
+
     def _read_usual(self, data: bytes) -> Any:
         """A frame as `_Usual`; ``None`` for one that may hold more."""
         if self._held is not _CHUNK:
             return None
         try:
-            usual = _decode_usual(data)
+            return _decode_usual(data)
         except UNREADABLE:
             return None
-        return usual if usual.choices is None or len(usual.choices) <= 1 else None
 
 
 def _left(data: bytes, held: dict[str, Any]) -> dict[str, Any]:
