@@ -53,6 +53,9 @@ class Route(msgspec.Struct, frozen=True):
     surface: Surface
 
 
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~-]*").fullmatch
+"""Names that are a segment as they are (RFC 3986, section 2.3). One that begins with a dot may lead elsewhere."""
+
 _OPENAI_OWN: Final = re.compile(r"gpt-[0-9]|.*codex")
 
 
@@ -100,6 +103,8 @@ def route(base: Base, family: str, model: str, *, stream: bool) -> Route:
 
 def _segment(model: str) -> str:
     """A model's name as one segment of a path, so that no name leads to another path."""
+    if _UNRESERVED(model):
+        return model
     from urllib.parse import quote  # noqa: PLC0415  a client has loaded it, an import need not
 
     if not model.strip() or not model.isprintable():

@@ -206,7 +206,7 @@ class Watch:
         else:
             self.idle += self.now() - self.waited_from
         if self.reads == 1:  # from here on progress counts, which may run out sooner
-            self._dog.look_at(self.due(self.read_at))
+            self._dog.look_at(max(self.read_at, self.due(self.read_at)))
 
     def due(self, now: float) -> float:
         """When the first of its clocks runs out if nothing happens, or when to look again."""

@@ -198,6 +198,34 @@ def test_a_queue_has_its_clock_in_each_try_anew(clock: CountingClock, dog: Watch
     assert answer.watch.error.phase == "queue"
 
 
+def test_what_came_while_the_loop_was_held_up_counts(clock: CountingClock, dog: Watchdog) -> None:
+    answer = Answer(clock, Timeouts(silence=10), dog)
+    answer.send(0)
+    answer.wait()
+    clock.now += 60  # another task computes
+    clock.let_pass(0)
+    assert answer.watch.error is None
+    answer.get(content=True)  # the loop runs again, and reads
+    answer.wait()
+    clock.let_pass(9)
+    assert answer.watch.error is None
+    clock.let_pass(1)
+    assert answer.ending.at == 70
+
+
+def test_a_loop_that_is_always_late_ends_what_hangs_all_the_same(
+    clock: CountingClock, dog: Watchdog
+) -> None:
+    answer = Answer(clock, Timeouts(silence=10), dog)
+    answer.send(0)
+    answer.wait()
+    for _ in range(2):
+        assert answer.watch.error is None
+        clock.now += 11
+        clock.let_pass(0)
+    assert isinstance(answer.watch.error, TimedOut)
+
+
 # Never late, and never early.
 
 a_limit = st.none() | st.integers(1, 100)

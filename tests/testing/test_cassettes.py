@@ -507,7 +507,7 @@ async def test_a_planted_token_is_nowhere_on_a_cassette(
 
 async def test_a_planted_token_is_in_no_part_of_the_request_and_no_error(folder: Path) -> None:
     recorder = Recorder(folder)
-    exchange = Exchange(HandClock(), OSError(f"{NO_FORM} is {'x' * 250} {NO_FORM}"))
+    exchange = Exchange(HandClock(), OSError(f"{NO_FORM} is {'x' * 240} {NO_FORM}"))
     recorder.follow(
         exchange,
         method="POST",
