@@ -73,7 +73,13 @@ class EventStream:
     # Reading.
 
     async def __aenter__(self) -> Self:
-        self._ready = iter(await self._incoming.open())
+        try:
+            self._ready = iter(await self._incoming.open())
+        except Exception:
+            raise
+        except BaseException:
+            await self.aclose()  # whoever is cancelled while entering is not asked to leave
+            raise
         return self
 
     async def __aexit__(

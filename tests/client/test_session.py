@@ -626,3 +626,21 @@ async def test_a_greedy_session_does_not_keep_others_waiting(fake_gateway: FakeG
 async def test_a_weight_that_is_no_share_is_refused(client: Client, weight: float) -> None:
     with pytest.raises(ConfigError, match="weight"):
         client.session("greedy", weight=weight)
+
+
+async def test_who_is_cancelled_while_entering_a_question_may_ask_the_next(
+    client: Client, fake_gateway: FakeGateway
+) -> None:
+    fake_gateway.add(HELLO.with_fault(Fault(delay_headers=60)))
+    fake_gateway.default = HELLO
+    session = client.session()
+    kept: list[BaseException] = []
+    try:
+        async with asyncio.timeout(0.05), session.ask(MODELS["anthropic"], "first question"):
+            pass
+    except TimeoutError as error:
+        kept.append(error)  # its traceback keeps the stream alive
+        turn = await session.answer(MODELS["anthropic"], "second question")
+    assert kept
+    assert turn.text == "Hello there."
+    assert len(session.history) == 2
