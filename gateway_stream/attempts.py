@@ -196,7 +196,7 @@ class Attempts:
         retry = self.current.retry
         if error.kind in _NOT_OURS or error.code == CLOSED:
             return None
-        if error.phase == "deadline" or left <= 0:
+        if left <= 0:
             return None
         if delivered and retry.policy != "reset":
             return None

@@ -25,7 +25,7 @@ from gateway_stream.net.clocks import SYSTEM
 from gateway_stream.net.minutes import Limits
 from gateway_stream.net.pools import PoolPlan
 from gateway_stream.net.retry import NO_RETRIES, Retry, RetryPolicy, read_retry
-from gateway_stream.net.watchdog import Timeouts
+from gateway_stream.net.watchdog import Timeouts, checked_timeouts
 from gateway_stream.options import Conversation, RequestOptions, build_request
 from gateway_stream.sending import Sender, known_family
 from gateway_stream.wire.sse import EVENT_LIMIT
@@ -150,7 +150,11 @@ class Client:
             raise ConfigError(message, hint="Leave it out to trust what the system trusts.")
         base = self._settings.base
         self._fast_model = fast_model
-        timeouts = timeouts or Timeouts()
+        timeouts = Timeouts() if timeouts is None else timeouts
+        checked_timeouts(timeouts)
+        if limits is not None and not isinstance(limits, Limits):
+            message = f"limits is {limits!r}, and no Limits"
+            raise ConfigError(message, hint="Say which: Limits(requests_per_minute=60).")
         plan = PoolPlan(
             ssl=ssl,
             certificates=certificate_settings(os.environ),

@@ -25,6 +25,7 @@ from gateway_stream.events import Event, FailureKind, Notice
 from gateway_stream.incoming import Incoming, Observer
 from gateway_stream.net.breaker import LOAD
 from gateway_stream.net.retry import Retry, RetryPolicy, read_retry
+from gateway_stream.net.watchdog import Timeouts, checked_timeouts
 from gateway_stream.stream import EventStream
 from gateway_stream.wire import FAMILIES
 from gateway_stream.wire.decoder import Decoder
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from gateway_stream.net.clocks import Timer
     from gateway_stream.net.loops import LoopState, LoopStates, Post
     from gateway_stream.net.transport import Exchange
-    from gateway_stream.net.watchdog import Timeouts, Watch
+    from gateway_stream.net.watchdog import Watch
     from gateway_stream.request import Request
 
 __all__ = ["Sender", "known_family", "send_authorized"]
@@ -146,6 +147,8 @@ class Sender:
         turn: int | None = None,
     ) -> EventStream:
         """As `ask`, where it is known already which model is asked after which."""
+        if timeouts is not None:
+            checked_timeouts(timeouts)
         writing = Writing(
             asked,
             self._settings.base,
@@ -203,7 +206,10 @@ class Sender:
             passage.failed(error.kind, error.phase, error.status)
             raise
         except BaseException:
-            passage.left()
+            if watch.error is None:
+                passage.left()
+            else:  # a clock ran out, which ends the wait as a cancellation does
+                passage.failed(watch.error.kind, watch.error.phase)
             raise
         decoder = Decoder(
             written.family,

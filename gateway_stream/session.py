@@ -86,6 +86,10 @@ class Session:
         self._ledger = Ledger(budget)
         self._asking: weakref.ref[_Observer] | None = None
 
+    def __repr__(self) -> str:
+        name = f" {self._flow.name!r}" if self._flow.name else ""
+        return f"<Session{name}: {len(self.history)} in its history, {self.requests} asked>"
+
     # Single requests.
 
     def stream(

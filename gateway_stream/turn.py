@@ -52,12 +52,14 @@ class Timings(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     """How long the parts of one answer took, in seconds from the call; ``None`` where it never came.
 
     ``queued`` and ``connect`` are durations: waiting for a place, and opening a connection (0 on a
-    kept one). ``first_byte``, ``first_content`` and ``last`` are moments counted from the call.
+    kept one). ``sent``, ``first_byte``, ``first_content`` and ``last`` are moments counted from the call. ``sent`` is
+    when the try that answered had its place, so ``first_content - sent`` is the time to the first token.
     ``longest_gap`` is the longest wait between two reads after the first; ``reads`` counts them.
     """
 
     queued: float = 0.0
     connect: float = 0.0
+    sent: float | None = None
     first_byte: float | None = None
     first_content: float | None = None
     last: float | None = None

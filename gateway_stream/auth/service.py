@@ -266,7 +266,8 @@ class TokenService:
                 raise self._too_slow() from None
             raise self._foreign(error) from error
         if isinstance(given, Token) and isinstance(given.value, Secret):
-            self.fetched()
+            if self.source.renewable:
+                self.fetched()
             return given
         raise self._no_token(given)
 

@@ -113,7 +113,7 @@ class Handler(ResponseHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """It has ended."""
-        if self.exchange is not None and not self._said_so and self.exchange.ends_with_connection:
+        if self.exchange is not None and not self._said_so:
             self.exchange.break_off(exc)
         super().connection_lost(exc)
         if self.exchange is not None:
@@ -216,7 +216,7 @@ class Connector(aiohttp.TCPConnector):
     @property
     def idle(self) -> int:
         """How many connections are kept for the next request."""
-        return sum(map(len, self._conns.values()))
+        return sum(map(len, list(self._conns.values())))  # other threads may look
 
     async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
         """A kept connection, if there is one that stands."""

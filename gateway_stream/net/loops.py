@@ -287,8 +287,8 @@ class LoopState:
         try:
             if self._to_end:
                 await asyncio.wait(self._to_end.copy(), timeout=GRACE_SECONDS)
-        finally:  # whoever closes may be cancelled, and nobody else will
             await self._close()
+        finally:  # where whoever closes is cancelled, the guard closes
             tasks = list(self._tasks)
             for task in tasks:
                 task.cancel()

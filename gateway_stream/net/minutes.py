@@ -57,8 +57,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             limit = getattr(self, name)
-            if limit is not None and not limit >= 1:  # which is how NaN is caught
-                message = f"{name} is {limit}"
+            if limit is not None and not (isinstance(limit, int | float) and limit >= 1):
+                message = f"{name} is {limit!r}"
                 raise ConfigError(message, hint="Give 1 or more, or leave it out for no limit.")
 
 

@@ -55,7 +55,7 @@ class PlaceStats(msgspec.Struct, frozen=True, kw_only=True):
         in_use: requests in flight.
         queued: requests that wait.
         limit: how many may be in flight, configured or learned; ``None`` where nothing limits them.
-        paused_for: seconds until a pause is over in which nobody may go.
+        paused_for: seconds until the next may go where time holds it up: a pause, a ramp, a spent budget.
         admitted: requests sent.
         refused: requests that the server refused for its load.
         turned_away: requests that found the queue full.
@@ -227,7 +227,10 @@ class PlaceQueue:
 
     def stats(self) -> PlaceStats:
         """How the place is doing."""
-        paused = self.paused_for(self._clock.monotonic())
+        now = self._clock.monotonic()
+        paused = self.paused_for(now)
+        if self.wakes_at < inf:
+            paused = max(paused, self.wakes_at - now)
         return PlaceStats(
             host=self.place.host,
             endpoint=self.place.endpoint,

@@ -61,8 +61,9 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
         for name, least in (("retries", 0), ("first_wait", 0), ("factor", 1), ("longest_wait", 0)):
-            if not getattr(self, name) >= least:
-                message = f"{name} is {getattr(self, name)}"
+            number = getattr(self, name)
+            if not (isinstance(number, int | float) and number >= least):
+                message = f"{name} is {number!r}"
                 raise ConfigError(message, hint=f"Give {least} or more.")
         if self.policy not in ("before_first_content", "never", "reset"):
             message = f"there is no retry policy {self.policy!r}"
@@ -105,4 +106,7 @@ def read_retry(given: Retry | RetryPolicy | None, otherwise: Retry) -> Retry:
         return otherwise
     if isinstance(given, Retry):
         return given
+    if not isinstance(given, str):
+        message = f"retry is {given!r}, and no Retry"
+        raise ConfigError(message, hint="Give Retry(retries=...), or a policy's name.")
     return msgspec.structs.replace(otherwise, policy=given)

@@ -31,7 +31,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
         idle: connections that are kept for the next request.
         queued: requests that wait for a place.
         open_circuits: endpoints that are left alone because they only failed.
-        refreshes: tokens that were fetched since the client was made.
+        refreshes: tokens that were fetched since the client was made; one that was given is none.
         places: the queues, one for each host, endpoint and identity.
     """
 

@@ -168,11 +168,6 @@ class Exchange:
         """
         self._when_free.append(work)
 
-    @property
-    def ends_with_connection(self) -> bool:
-        """Whether nothing but its connection's end tells where the body ends."""
-        return "Content-Length" not in self.headers and "Transfer-Encoding" not in self.headers
-
     def break_off(self, cause: BaseException | None = None) -> None:
         """The connection has ended: tell the reader, if aiohttp has not."""
         if not self._content.is_eof() and self._content.exception() is None:

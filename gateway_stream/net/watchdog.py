@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from gateway_stream.net.clocks import Alarm, Timer
     from gateway_stream.net.transport import Exchange
 
-__all__ = ["Stage", "Timeouts", "Watch", "Watchdog"]
+__all__ = ["Stage", "Timeouts", "Watch", "Watchdog", "checked_timeouts"]
 
 _NEVER: Final = float("inf")
 _HELD_UP: Final = 0.1
@@ -84,8 +84,8 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
         """Refuse what would end everything at once."""
         for name in self.__struct_fields__:
             seconds = getattr(self, name)
-            if seconds is not None and not seconds > 0:
-                message = f"the timeout {name!r} is {seconds}"
+            if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
+                message = f"the timeout {name!r} is {seconds!r}"
                 raise ConfigError(message, hint="Give seconds above 0, or None to wait for ever.")
 
 
@@ -94,6 +94,17 @@ class Doing(Protocol):
 
     def cancel(self) -> None:
         """End it."""
+
+
+def checked_timeouts(given: object) -> None:
+    """Refuse what is no `Timeouts`.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not isinstance(given, Timeouts):
+        message = f"timeouts is {given!r}, and no Timeouts"
+        raise ConfigError(message, hint="Say which: Timeouts(deadline=30), in seconds.")
 
 
 class Watch:
@@ -124,6 +135,7 @@ class Watch:
         "read_at",
         "reads",
         "scope",
+        "sent",
         "stage",
         "timeouts",
         "waited_from",
@@ -154,6 +166,7 @@ class Watch:
         self.content = False
         self.idle = self.longest_gap = 0.0
         self.reads = 0
+        self.sent: float | None = None
         self.first_byte: float | None = None
         self.first_content: float | None = None
         self.exchange = None
@@ -167,6 +180,8 @@ class Watch:
             self.queued += now - self.waited_from
         self.stage = stage
         self.waited_from = now
+        if stage == "sent":
+            self.sent = now - self.called
         self.waiting = stage != "reading"
         self._dog.look_at(self.due(now))
 
@@ -189,6 +204,7 @@ class Watch:
         return Timings(
             queued=self.queued,
             connect=self.connect,
+            sent=self.sent,
             first_byte=self.first_byte,
             first_content=self.first_content,
             last=self.read_at - self.called if self.reads else None,

@@ -9,8 +9,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from gateway_stream import Client, GatewayError, Retry, StreamTruncated
-from tests.support.raw import ANSWER, HEAD, Peer, chunk, peer, reset
+from gateway_stream import Client, ConnectionLost, GatewayError, Retry, StreamTruncated
+from tests.support.raw import ANSWER, HEAD, Peer, Slot, ask, chunk, peer, pool, reset
 from tests.support.ways import way
 
 if TYPE_CHECKING:
@@ -187,3 +187,22 @@ async def test_an_answer_that_comes_before_its_request_is_whole_holds_nothing_up
             assert (await client.complete("m", "x" * 5_000_000)).text == "hello"
             while client.stats().leased:
                 await anyio.lowlevel.checkpoint()
+
+
+async def test_who_ends_late_ends_nothing_of_who_has_its_connection_now() -> None:
+    async def second_breaks(_: Peer, writer: asyncio.StreamWriter, __: int, asked: int) -> None:
+        writer.write(ANSWER if asked == 1 else HEAD + chunk(BEGUN))
+        if asked == 2:
+            await read.wait()
+            writer.write(b"ZZ\r\n")
+
+    read = anyio.Event()
+    async with peer(second_breaks) as server, pool() as transport:
+        first, _ = await ask(transport, server.url)
+        second = await transport.send(server.url, {}, b"{}", Slot().lease)
+        assert second.reused
+        assert b"hello" in await second.read()
+        first.abort()
+        read.set()
+        with anyio.fail_after(5), pytest.raises(ConnectionLost):
+            await second.read()

@@ -29,12 +29,14 @@ from gateway_stream import (
     Start,
     StreamTruncated,
     TextDelta,
+    TimedOut,
+    Timeouts,
     Turn,
     fold,
 )
 from gateway_stream.testing import FakeGateway, Fault, Received, Reply
 from gateway_stream.wire.family import check_grammar
-from tests.support.clock import HastyClock
+from tests.support.clock import HandClock, HastyClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -515,3 +517,60 @@ async def test_who_stands_in_line_when_a_pause_begins_goes_to_another_model(
     assert texts == [TEXT] * 5
     asked = [received.model for received in fake_gateway.requests]
     assert asked.count("claude-x") == 1
+
+
+async def test_an_endpoint_that_never_answers_is_left_alone_too(fake_gateway: FakeGateway) -> None:
+    fake_gateway.default = ANSWER.with_fault(Fault(delay_headers=60))
+    timeouts = Timeouts(first_content=0.02)
+    async with Client(
+        host=fake_gateway.url, token="dapi-x", retry="never", timeouts=timeouts
+    ) as client:
+        for _ in range(10):
+            with pytest.raises(TimedOut):
+                await client.complete("claude-x", "why?")
+        with pytest.raises(GatewayUnavailable) as caught:
+            await client.complete("claude-x", "why?")
+        assert caught.value.code == "circuit_open"
+
+
+async def test_the_time_to_the_first_token_is_that_of_the_try_that_answered(
+    fake_gateway: FakeGateway,
+) -> None:
+    clock = HandClock()
+    fake_gateway.add(Reply.error(503, b"busy", headers={"Retry-After": "60"}))
+    fake_gateway.default = ANSWER
+    async with Client(host=fake_gateway.url, token="dapi-x", clock=clock) as client:
+        turns: list[Turn] = []
+
+        async def ask() -> None:
+            turns.append(await client.complete("claude-x", "why?", retry=Retry(first_wait=0)))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await fake_gateway.wait_for(lambda gateway: len(gateway.requests) == 1)
+            while not turns:
+                await anyio.sleep(0.002)
+                await clock.advance(1)
+    timings = turns[0].timings
+    assert timings is not None
+    assert timings.sent is not None
+    assert timings.first_content is not None
+    assert timings.sent >= 60
+    assert timings.first_content - timings.sent < 60
+
+
+@pytest.mark.parametrize("given", [5, "30", {"deadline": 30}])
+def test_what_is_no_timeouts_is_refused_at_once(given: Any) -> None:
+    with pytest.raises(ConfigError, match="no Timeouts"):
+        Client(host="http://127.0.0.1:1", token="dapi-x", timeouts=given)
+    client = Client(host="http://127.0.0.1:1", token="dapi-x")
+    with pytest.raises(ConfigError, match="no Timeouts"):
+        client.stream("claude", "why?", timeouts=given)
+    with pytest.raises(ConfigError, match="no Retry"):
+        client.stream("claude", "why?", retry=5)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="no Limits"):
+        Client(host="http://127.0.0.1:1", token="dapi-x", limits=given)
+    with pytest.raises(ConfigError, match="deadline"):
+        Timeouts(deadline="5")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="retries"):
+        Retry(retries="5")  # type: ignore[arg-type]

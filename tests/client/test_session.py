@@ -644,3 +644,8 @@ async def test_who_is_cancelled_while_entering_a_question_may_ask_the_next(
     assert kept
     assert turn.text == "Hello there."
     assert len(session.history) == 2
+
+
+def test_a_session_shows_its_name() -> None:
+    client = Client(host="http://127.0.0.1:1", token="dapi-x")
+    assert repr(client.session("planner")) == "<Session 'planner': 0 in its history, 0 asked>"

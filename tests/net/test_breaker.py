@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -230,3 +231,32 @@ def test_at_any_time_at_most_one_goes_through_an_open_breaker(steps: list[str]) 
             assert len(inside) <= 1
         else:
             return  # closed, any number may go
+
+
+def test_another_thread_may_count_while_endpoints_come_and_go() -> None:
+    breakers = Breakers(HandClock())
+    wrong: list[RuntimeError] = []
+    enough = threading.Event()
+
+    def poll() -> None:
+        while not enough.is_set():
+            try:
+                assert breakers.open == 0
+            except RuntimeError as error:
+                wrong.append(error)
+                return
+
+    polling = threading.Thread(target=poll)
+    polling.start()
+    try:
+        for number in range(20_000):
+            place = number % 500
+            breakers.enter(place).failed("connect", "connect")
+            if number % 3:
+                breakers.enter(place).succeeded()
+            if wrong:
+                break
+    finally:
+        enough.set()
+        polling.join()
+    assert not wrong
