@@ -373,8 +373,8 @@ def _home() -> Path | None:
 
 def _at_least_one(**numbers: int) -> None:
     for name, number in numbers.items():
-        if number < 1:
-            message = f"{name} is {number}"
+        if not (isinstance(number, int) and number >= 1):
+            message = f"{name} is {number!r}"
             raise ConfigError(message, hint="Give 1 or more.")
 
 
