@@ -371,7 +371,7 @@ def _home() -> Path | None:
         return None
 
 
-def _at_least_one(**numbers: int) -> None:
+def _at_least_one(**numbers: object) -> None:
     for name, number in numbers.items():
         if not (isinstance(number, int) and number >= 1):
             message = f"{name} is {number!r}"
