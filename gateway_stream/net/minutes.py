@@ -43,7 +43,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What to keep to at every place (host, endpoint and identity); ``None`` is no limit.
 
     ``concurrency`` is requests at a time, the others are for any 60 seconds. Output tokens are charged
-    by ``max_tokens`` and credited back when the answer is whole.
+    by ``max_tokens`` and credited back when the answer is whole; a request without it is charged what its
+    answer tells, once it does.
 
     Raises:
         ConfigError: a limit below 1.
