@@ -79,6 +79,7 @@ async def test_what_is_packed_is_unpacked() -> None:
         assert (await ask(transport, server.url))[1] == text
 
 
+@pytest.mark.skipif(not available(), reason="aiohttp's own reader drops what was not read yet")
 async def test_what_came_before_the_connection_broke_is_read_first() -> None:
     go = anyio.Event()
 
