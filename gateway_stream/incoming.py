@@ -98,11 +98,8 @@ class Incoming:
             raise self._refused
         if self._reading:
             raise _two_readers()
-        if self.closed and self.watch is not None:  # between two tries
-            raise self.closed_early()
         if self.closed:
-            message = "this stream was closed before its request was sent"
-            raise ConfigError(message, hint="Make another with client.stream().")
+            raise self._closed_before()
         self._reading = True
         try:
             if self.watch is None:
@@ -111,6 +108,9 @@ class Incoming:
         except GatewayError as error:
             self._refused = error
             self._over()
+            raise
+        except Exception:
+            self.close()  # after what nobody foresaw there is nothing to go on with
             raise
         except BaseException:
             if self.watch is not None:  # who is cancelled may ask again
@@ -361,6 +361,13 @@ class Incoming:
     def stop_seen(self) -> Stop | None:
         """A stop that the wire named, proved or not."""
         return self.opened.decoder.stop_seen if self.opened is not None else None
+
+    def _closed_before(self) -> GatewayError:
+        """The error of who would open what was closed: between two tries, or before the first."""
+        if self.watch is not None:
+            return self.closed_early()
+        message = "this stream was closed before its request was sent"
+        return ConfigError(message, hint="Make another with client.stream().")
 
     def closed_early(self) -> StreamTruncated:
         """The error of who waits for an answer that was closed."""

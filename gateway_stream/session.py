@@ -132,7 +132,8 @@ class Session:
         """
         asked = build_request(request, messages, options)
         ways = _Ways(family=family, timeouts=timeouts, retry=retry, fallback=fallback)
-        return await _turn_of(self._send(asked, _Observer(self._tally(asked)), ways, _caller()))
+        async with self._send(asked, _Observer(self._tally(asked)), ways, _caller()) as stream:
+            return await stream.turn()
 
     # The conversation.
 
@@ -184,7 +185,8 @@ class Session:
             GatewayError: the answer is not whole; the history is as it was.
         """
         ways = _Ways(family=family, timeouts=timeouts, retry=retry, fallback=fallback)
-        return await _turn_of(self._converse(model, said, ways, options, _caller()))
+        async with self._converse(model, said, ways, options, _caller()) as stream:
+            return await stream.turn()
 
     def _converse(
         self, model: str, said: Said | None, ways: _Ways, options: RequestOptions, place: str
@@ -338,17 +340,6 @@ class _Observer:
 
     def __del__(self) -> None:
         self.tally.end()  # of a stream that was dropped before it was sent, nobody tells
-
-
-async def _turn_of(stream: EventStream) -> Turn:
-    """The whole answer of a stream that is over then, however it went.
-
-    ``async with`` closes nothing where entering is cancelled, and an error that is looked at keeps its stream alive.
-    """
-    try:
-        return await stream.turn()
-    finally:
-        await stream.aclose()
 
 
 def _message(said: Said) -> Message:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gateway_stream import Client
 from gateway_stream.testing.fixtures import fake_gateway
+from tests.support.settings import forget_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,10 +21,7 @@ __all__ = ["fake_gateway"]
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.startswith("DATABRICKS_") or name.lower().endswith("_proxy") or "CERT" in name:
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
+    forget_settings(monkeypatch, tmp_path)
     monkeypatch.setenv("DATABRICKS_MAX_RETRIES", "0")  # what is refused is looked at, once
 
 

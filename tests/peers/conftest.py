@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import pytest
 pytest.register_assert_rewrite("tests.peers.scenes")
 
 from tests.peers import aimock as aimock_server  # noqa: E402  after its asserts are to be rewritten
+from tests.support.settings import forget_settings  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.startswith("DATABRICKS_") or name.lower().endswith("_proxy") or "CERT" in name:
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
+    forget_settings(monkeypatch, tmp_path)
     monkeypatch.setenv("DATABRICKS_MAX_RETRIES", "0")  # what fails is looked at, once
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gateway_stream.testing.fixtures import fake_gateway
+from tests.support.settings import forget_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,4 @@ __all__ = ["fake_gateway"]
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.startswith("DATABRICKS_") or name.lower().endswith("_proxy") or "CERT" in name:
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
+    forget_settings(monkeypatch, tmp_path)
